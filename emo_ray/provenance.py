@@ -1,0 +1,59 @@
+"""What made a result: code, library versions, git state."""
+
+import platform
+import subprocess
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+
+from emo_ray.files import file_digest, text_digest
+
+FEATURE_ROOMS = ("signals", "features", "corpora", "extraction", "store")
+RESULT_ROOMS = ("tasks", "models", "training", "protocols", "references", "run.py")
+LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "ray", "pyarrow")
+_PACKAGE = Path(__file__).parent
+
+
+@lru_cache
+def code_digest(rooms: tuple[str, ...]) -> str:
+    """Digest of the source of some rooms of emo_ray: changes when code that could change a number does.
+
+    Library versions are not part of it: they stand in every journal record instead.
+    """
+    files = sorted(path for room in rooms for path in _sources(_PACKAGE / room))
+    return text_digest("\n".join(f"{path.relative_to(_PACKAGE)} {file_digest(path)}" for path in files))[:16]
+
+
+def _sources(place: Path) -> list[Path]:
+    return [place] if place.is_file() else list(place.rglob("*.py"))
+
+
+@lru_cache
+def library_versions() -> Mapping[str, str]:
+    """Versions of Python and of the libraries that could change a number."""
+    found = {name: version(name).split("+")[0] for name in LIBRARIES}
+    return {"emo_ray": _own_version(), "python": platform.python_version(), **found}
+
+
+def _own_version() -> str:
+    from emo_ray import __version__
+
+    return __version__
+
+
+@lru_cache
+def git_state() -> Mapping[str, str | bool]:
+    """Commit of the checkout that this code stands in and whether it was changed since; empty outside git."""
+    commit = _git("rev-parse", "HEAD")
+    return {"commit": commit, "dirty": bool(_git("status", "--porcelain"))} if commit else {}
+
+
+def _git(*words: str) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(_PACKAGE.parent), *words], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
