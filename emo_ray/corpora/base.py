@@ -1,0 +1,60 @@
+"""CorpusConfig: what every corpus declares and every reader offers."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from emo_ray.corpora.recording import SubjectRecordings
+from emo_ray.tasks.base import TaskConfig
+
+
+@dataclass(frozen=True)
+class CorpusCard:
+    """Who made a corpus, who may use it, and how to cite it."""
+
+    title: str
+    licence: str
+    citation: str
+    doi: str
+    access: str
+
+
+class CorpusConfig(BaseModel, ABC):
+    """A corpus on disk: where it lies and how it is to be read.
+
+    A reader never filters, resamples, scales, drops or fills in silently: what it leaves out it
+    reports as `RejectedTrial`, what it changes (a rating clipped) as a note.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    card: ClassVar[CorpusCard]
+
+    kind: str
+    path: Path = Field(description="folder or file of the corpus")
+
+    @abstractmethod
+    def find_subjects(self) -> Mapping[str, tuple[Path, ...]]:
+        """Every subject and all files that its recordings depend on, in natural order of the ids.
+
+        Raises
+        ------
+        CorpusError : the folder is missing or empty, or a subject has two files of the same kind
+        """
+
+    @abstractmethod
+    def read_subject(self, subject: str) -> SubjectRecordings:
+        """Read all recordings of one subject (named as in `find_subjects`).
+
+        Raises
+        ------
+        CorpusError : a file is truncated, has a wrong key or shape; names file, value and next step
+        """
+
+    @abstractmethod
+    def tasks(self) -> Mapping[str, TaskConfig]:
+        """The tasks that this corpus can be used for, by name; the first is the default."""
