@@ -1,0 +1,69 @@
+"""Content addresses of stored subjects: what the files hold, how they are read, which code reads them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from emo_ray.corpora.base import CorpusConfig
+from emo_ray.extraction.base import ExtractionConfig
+from emo_ray.files import file_digest, text_digest, write_atomically
+from emo_ray.provenance import FEATURE_ROOMS, code_digest
+
+_DIGESTS = "digests.json"
+
+
+def subject_keys(
+    corpus: CorpusConfig, extraction: ExtractionConfig, files: Mapping[str, Sequence[Path]], store: Path
+) -> dict[str, str]:
+    """Content address of every subject's features.
+
+    The same recordings in another folder have the same address; a changed file, option or line of
+    code that makes features has another. Digests of unchanged files (path, size, mtime) are remembered in
+    the store.
+    """
+    known = _load_digests(store)
+    digests = {path: _digest(path, known) for paths in files.values() for path in paths}
+    if store.is_dir():
+        write_atomically(store / _DIGESTS, json.dumps(known))
+    recipe = json.dumps(
+        {
+            "corpus": _identity(corpus, leave_out={"path"}),
+            "extraction": _identity(extraction),
+            "code": code_digest(FEATURE_ROOMS),
+        },
+        sort_keys=True,
+    )
+    return {
+        subject: text_digest("\n".join([recipe, subject, *(f"{path.name} {digests[path]}" for path in paths)]))
+        for subject, paths in files.items()
+    }
+
+
+def stored_path(store: Path, subject: str, key: str) -> Path:
+    """Where a subject's features lie; the name of the subject is made safe for a file name."""
+    corpus, _, name = subject.rpartition("/")
+    safe = "".join(letter if letter.isalnum() else "-" for letter in name)[:40]
+    folder = "".join(letter if letter.isalnum() else "-" for letter in corpus)[:40] or "corpus"
+    return store / folder / f"{safe}-{key[:16]}.parquet"
+
+
+def _identity(config: BaseModel, leave_out: set[str] | None = None) -> dict[str, object]:
+    return config.model_dump(mode="json", exclude=leave_out)
+
+
+def _load_digests(store: Path) -> dict[str, str]:
+    try:
+        content = json.loads((store / _DIGESTS).read_text())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _digest(path: Path, known: dict[str, str]) -> str:
+    status = path.stat()
+    name = f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
+    if name not in known:
+        known[name] = file_digest(path)
+    return known[name]

@@ -1,0 +1,138 @@
+"""From stored subjects to one SegmentTable."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Int32
+
+from emo_ray.errors import StoreError
+from emo_ray.extraction.base import Modality
+from emo_ray.store.schema import TEXT_COLUMNS, StoredSubject, from_metadata
+from emo_ray.store.segment_table import SegmentTable
+
+
+def find_stored(path: Path, key: str) -> StoredSubject | None:
+    """The metadata of a stored subject; None where the file is missing, cut short, foreign or of another key."""
+    try:
+        stored = from_metadata(pq.read_schema(path).metadata)
+    except (OSError, pa.ArrowInvalid):
+        return None
+    return stored if stored is not None and stored.key == key else None
+
+
+@dataclass(frozen=True)
+class _Part:
+    stored: StoredSubject
+    table: pa.Table
+
+
+def load_table(paths: Mapping[str, Path]) -> SegmentTable:
+    """Read the stored subjects into one table; subjects in the order given, rows in stored order.
+
+    Raises
+    ------
+    StoreError : a file is damaged, or no subject has a single segment
+    """
+    parts = [_read(path) for path in paths.values()]
+    rejected = tuple(trial for part in parts for trial in part.stored.rejected)
+    notes = tuple(f"{part.stored.subject}: {note}" for part in parts for note in part.stored.notes)
+    filled = [part for part in parts if len(part.table)]
+    if not filled:
+        reasons = sorted({trial.reason for trial in rejected}) or ["the corpus holds no trial"]
+        raise StoreError(f"not one segment is left of {len(parts)} subjects: {'; '.join(reasons[:5])}")
+    modalities = filled[0].stored.modalities
+    text = {name: _codes([part.table[name] for part in filled]) for name in TEXT_COLUMNS}
+    names, trial = _occurrences(filled, text["trial"])
+    return SegmentTable(
+        modalities=modalities,
+        subjects=tuple(part.stored.subject for part in filled),
+        sessions=text["session"].names,
+        trials=names,
+        clips=text["clip"].names,
+        subject=np.repeat(np.arange(len(filled), dtype=np.int32), [len(part.table) for part in filled]),
+        session=text["session"].codes,
+        trial=trial,
+        clip=text["clip"].codes,
+        index=_join(filled, "index"),
+        start_s=_join(filled, "start_s"),
+        ratings={name: _join_rating(filled, name) for name in _rating_names(filled)},
+        values={item.name: _join_lists(filled, f"values/{item.name}", item) for item in modalities},
+        masks={item.name: _join_lists(filled, f"mask/{item.name}", None).view(np.bool_) for item in modalities},
+        moments={part.stored.subject: part.stored.moments for part in filled},
+        groups={part.stored.subject: part.stored.group for part in filled},
+        keys={part.stored.subject: part.stored.key for part in filled},
+        rejected=rejected,
+        notes=notes,
+    )
+
+
+def _read(path: Path) -> _Part:
+    try:
+        table = pq.ParquetFile(path, page_checksum_verification=True).read()
+        stored = from_metadata(table.schema.metadata)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise StoreError(f"{path} is damaged ({error}): delete it, or compute it again with --refresh") from error
+    if stored is None:
+        raise StoreError(f"{path} was not written by this store: delete it, or compute it again with --refresh")
+    return _Part(stored, table)
+
+
+@dataclass(frozen=True)
+class _Coded:
+    names: tuple[str, ...]
+    codes: Int32[np.ndarray, " segments"]
+
+
+def _codes(columns: Sequence[pa.ChunkedArray]) -> _Coded:
+    joined = pa.chunked_array([chunk.cast(pa.string()) for column in columns for chunk in column.chunks])
+    encoded = joined.combine_chunks().dictionary_encode()
+    return _Coded(tuple(encoded.dictionary.to_pylist()), encoded.indices.to_numpy().astype(np.int32))
+
+
+def _occurrences(
+    parts: Sequence[_Part], trial: _Coded
+) -> tuple[tuple[str, ...], Int32[np.ndarray, " segments"]]:
+    """Number each trial of each subject and session: a new one starts where index is 1."""
+    index = _join(parts, "index")
+    starts = index == 1
+    names = tuple(trial.names[code] for code in trial.codes[starts])
+    return names, (np.cumsum(starts) - 1).astype(np.int32)
+
+
+def _rating_names(parts: Sequence[_Part]) -> list[str]:
+    names = {name for part in parts for name in part.table.column_names if name.startswith("rating/")}
+    return sorted(name.removeprefix("rating/") for name in names)
+
+
+def _join(parts: Sequence[_Part], column: str) -> np.ndarray:
+    return np.concatenate([part.table[column].to_numpy() for part in parts])
+
+
+def _join_rating(parts: Sequence[_Part], name: str) -> np.ndarray:
+    """One rating of all subjects; NaN for subjects whose files do not have it."""
+    column = f"rating/{name}"
+    return np.concatenate(
+        [
+            part.table[column].to_numpy()
+            if column in part.table.column_names
+            else np.full(len(part.table), np.nan, dtype=np.float32)
+            for part in parts
+        ]
+    )
+
+
+def _join_lists(parts: Sequence[_Part], column: str, modality: Modality | None) -> np.ndarray:
+    """Fixed-size lists as one array: filled chunk by chunk, so the peak is one table and one subject."""
+    width = parts[0].table.schema.field(column).type.list_size
+    kind = np.float32 if modality else np.uint8
+    joined = np.empty((sum(len(part.table) for part in parts), width), dtype=kind)
+    row = 0
+    for part in parts:
+        for chunk in part.table[column].chunks:
+            joined[row : row + len(chunk)] = chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
+            row += len(chunk)
+    return joined.reshape(-1, modality.n_tokens, modality.n_features) if modality else joined

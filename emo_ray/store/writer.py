@@ -1,0 +1,138 @@
+"""Features of one subject, from corpus files to one Parquet file that is there whole or not at all."""
+
+import errno
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from jaxtyping import Shaped
+
+from emo_ray.corpora.base import CorpusConfig
+from emo_ray.corpora.recording import Recording
+from emo_ray.errors import StoreError
+from emo_ray.extraction.base import ExtractionConfig, Modality, SegmentRows
+from emo_ray.files import atomic_path
+from emo_ray.store.moments import measure
+from emo_ray.store.schema import StoredSubject, schema_of, to_metadata
+
+
+def store_subject(
+    corpus: CorpusConfig, extraction: ExtractionConfig, subject: str, key: str, path: Path
+) -> StoredSubject:
+    """Read one subject, compute its features and write them to ``path``; returns what stands in the metadata.
+
+    Raises
+    ------
+    CorpusError : the subject's files can not be read
+    StoreError : the disk is full or the folder can not be written; nothing half-written stays behind
+    """
+    read = corpus.read_subject(subject)
+    found = [(recording, extraction.segments(recording)) for recording in read.recordings]
+    refused = [trial for _, rows in found for trial in rows.rejected]
+    kept = [(recording, rows) for recording, rows in found if len(rows.start_s)]
+    kept.sort(key=lambda pair: (pair[0].session, pair[0].trial, float(pair[1].start_s[0])))
+    modalities = extraction.modalities(kept[0][0]) if kept else ()
+    table = _to_arrow(kept, modalities)
+    stored = StoredSubject(
+        key=key,
+        subject=subject,
+        group=_group_of(subject, read.recordings),
+        modalities=modalities,
+        moments={
+            modality.name: measure(
+                np.concatenate([rows.values[modality.name] for _, rows in kept]),
+                np.concatenate([rows.masks[modality.name] for _, rows in kept]),
+            )
+            for modality in modalities
+        },
+        rejected=(*read.rejected, *refused),
+        notes=read.notes,
+    )
+    _write(table.replace_schema_metadata(to_metadata(stored)), path)
+    return stored
+
+
+def check_writable(store: Path) -> None:
+    """Refuse a store folder that can not be written, before any work is done.
+
+    Raises
+    ------
+    StoreError : names the folder and the next step
+    """
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        with atomic_path(store / ".writable"):
+            pass
+        (store / ".writable").unlink()
+    except OSError as error:
+        raise StoreError(_explain(store, error)) from error
+
+
+def _group_of(subject: str, recordings: Sequence[Recording]) -> str:
+    """The group of a subject: the one it shares with others in any of its recordings, else itself."""
+    shared = sorted({recording.group for recording in recordings} - {subject})
+    return shared[0] if shared else subject
+
+
+def _to_arrow(kept: Sequence[tuple[Recording, SegmentRows]], modalities: Sequence[Modality]) -> pa.Table:
+    ratings = sorted({name for _, rows in kept for name in rows.ratings})
+    schema = schema_of(modalities, ratings)
+    parts = [_recording_to_arrow(recording, rows, schema) for recording, rows in kept]
+    return pa.concat_tables(parts) if parts else schema.empty_table()
+
+
+def _recording_to_arrow(recording: Recording, rows: SegmentRows, schema: pa.Schema) -> pa.Table:
+    n_rows = len(rows.start_s)
+    columns: dict[str, Shaped[np.ndarray, " segments"] | pa.Array] = {
+        "session": np.full(n_rows, recording.session, dtype=object),
+        "trial": np.full(n_rows, recording.trial, dtype=object),
+        "clip": np.full(n_rows, recording.clip, dtype=object),
+        "index": np.arange(1, n_rows + 1, dtype=np.int32),
+        "start_s": rows.start_s,
+    }
+    missing = np.full(n_rows, np.nan, dtype=np.float32)
+    for field in schema:
+        kind, _, name = field.name.partition("/")
+        if kind == "rating":
+            columns[field.name] = rows.ratings.get(name, missing)
+        elif kind == "values":
+            columns[field.name] = _fixed_lists(rows.values[name].reshape(n_rows, -1), field.type)
+        elif kind == "mask":
+            columns[field.name] = _fixed_lists(rows.masks[name].astype(np.uint8), field.type)
+    return pa.table({field.name: pa.array(columns[field.name], type=field.type) for field in schema}, schema=schema)
+
+
+def _fixed_lists(array: Shaped[np.ndarray, "segments _"], kind: pa.DataType) -> pa.Array:
+    flat = pa.array(np.ascontiguousarray(array).ravel(), type=kind.value_type)
+    return pa.FixedSizeListArray.from_arrays(flat, type=kind)
+
+
+def _write(table: pa.Table, path: Path) -> None:
+    """Uncompressed and page-checksummed: features are noise to a compressor, and reading them is what counts."""
+    try:
+        with atomic_path(path) as temporary:
+            pq.write_table(
+                table,
+                temporary,
+                compression="none",
+                use_dictionary=["session", "trial", "clip"],
+                write_page_checksum=True,
+            )
+    except OSError as error:
+        raise StoreError(_explain(path, error)) from error
+
+
+def _explain(path: Path, error: OSError) -> str:
+    where = next(folder for folder in (path, *path.parents) if folder.exists())
+    if error.errno == errno.ENOSPC or "No space left" in str(error):
+        free = shutil.disk_usage(where).free / 2**20
+        return f"the disk is full ({free:.0f} MiB free) while writing {path}: free some space or use another --root"
+    if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM) or not os.access(where, os.W_OK):
+        return f"can not write {path}: {where} is not writable for this user; use --root to name another folder"
+    return f"can not write {path}: {error.strerror or error}; use --root to name another folder"
+
+
