@@ -1,0 +1,22 @@
+"""Lineage: which subjects each fitted thing has seen, and the check that none of them is tested with it."""
+
+from collections.abc import Iterable, Mapping
+
+from emo_ray.errors import ProtocolError
+
+
+def check_unseen(subjects: Iterable[str], lineage: Mapping[str, frozenset[str]]) -> None:
+    """Refuse to score subjects with anything that has seen them.
+
+    Raises
+    ------
+    ProtocolError : names the fitted thing and the subjects that it has seen
+    """
+    tested = set(subjects)
+    problems = [
+        f"{thing} has seen {', '.join(sorted(seen & tested))}" for thing, seen in lineage.items() if seen & tested
+    ]
+    if problems:
+        raise ProtocolError(
+            f"{'; '.join(problems)}: a score on a subject that steered the model says nothing about a new person"
+        )
