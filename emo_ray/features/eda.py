@@ -1,0 +1,264 @@
+"""Electrodermal activity: slow level, fast responses, and their features by token or by segment.
+
+Two bands make the split: what is slower than 0.05 Hz is the tonic level, the rest is phasic (Braithwaite et
+al. 2013, "A guide for analysing electrodermal activity (EDA) & skin conductance responses", University of
+Birmingham; Boucsein 2012, "Electrodermal Activity", Springer).
+
+Compared on 1163 s of wrist EDA at 4 Hz (WESAD S2, baseline): this split takes 0.4 ms; NeuroKit2 0.2.13
+"highpass" 0.9 ms and the same curve (r = 0.9997, it differs at the edges); "smoothmedian" 0.3 ms (r = 0.83);
+"sparse" 43 ms (r = 0.68); "cvxeda" 64 ms (r = 0.12, it models responses of one shape) and needs cvxopt. As
+the library gives the same curve and brings pywavelets and requests with it, scipy alone is used here.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.signal import butter, find_peaks, sosfiltfilt
+
+from emo_ray.errors import SignalError
+from emo_ray.features.spans import cut_spans, span_is_flat, span_max, span_mean, span_sd, span_slope
+from emo_ray.signals.gaps import bridge_gaps
+
+TONIC_BELOW_HZ = 0.05
+EDGE_S = 30.0  # reflected at both ends: one and a half periods of the split
+TOKEN_SFREQ_HZ = 8.0  # responses rise within 1 to 3 s: 8 Hz keeps all of their shape
+MIN_RESPONSE_US = 0.01  # Boucsein et al. (2012), Psychophysiology 49(8), 1017-1034
+RELATIVE_RESPONSE = 0.1  # of the largest; Kim, Bang & Kim (2004), Med. Biol. Eng. Comput. 42, 419-427
+RISE_S = 5.0  # a response starts at most this long before its peak
+REFRACTORY_S = 1.0
+CONTEXT_S = 10.0  # responses are counted over this long, up to the end of a token
+LONGEST_REST_S = 30.0
+
+GSR_FEATURES = (
+    "tonic_level",
+    "tonic_slope",
+    "phasic_mean",
+    "phasic_sd",
+    "phasic_max",
+    "responses_10s",
+    "response_amplitude_10s",
+    "since_response_s",
+    "derivative_mean",
+    "derivative_sd",
+)
+EDA_FEATURES = (
+    "eda_level_us",
+    "eda_slope_us_per_s",
+    "eda_sd_us",
+    "scr_per_minute",
+    "scr_amplitude_us",
+    "phasic_sd_us",
+    "phasic_max_us",
+)
+
+
+@dataclass(frozen=True)
+class Responses:
+    """Skin conductance responses: sample of onset and of peak, and the rise between them."""
+
+    onsets: Int[np.ndarray, " responses"]
+    peaks: Int[np.ndarray, " responses"]
+    amplitudes: Float[np.ndarray, " responses"]
+
+
+def decompose(
+    eda: Float[np.ndarray, " times"], sfreq: float
+) -> tuple[Float[np.ndarray, " times"], Float[np.ndarray, " times"]]:
+    """Tonic level and phasic rest of a signal; their sum is the signal.
+
+    The tonic part is a Butterworth low-pass of order 2 at 0.05 Hz, run forwards and backwards; the rest is
+    then exactly the matching high-pass. Holes are bridged by straight lines for the filter and stay NaN.
+
+    Parameters
+    ----------
+    eda : any unit and any offset; NaN or infinite where unknown
+    sfreq : Hz, more than 0.1
+
+    Raises
+    ------
+    SignalError : the sampling rate can not hold 0.05 Hz
+    """
+    if not sfreq > 2 * TONIC_BELOW_HZ:
+        raise SignalError(
+            f"EDA sampled at {sfreq:g} Hz can not be split at {TONIC_BELOW_HZ:g} Hz: "
+            f"it needs more than {2 * TONIC_BELOW_HZ:g} Hz"
+        )
+    there = np.isfinite(eda)
+    if not there.any():
+        return np.full(eda.shape, np.nan), np.full(eda.shape, np.nan)
+    offset = np.median(eda[there])  # taken off before filtering: a huge offset would cost digits
+    whole = bridge_gaps(eda[None])[0][0] - offset
+    edge = min(whole.size - 1, round(EDGE_S * sfreq))
+    slow = sosfiltfilt(_tonic_filter(sfreq), whole, padlen=edge)
+    return np.where(there, slow + offset, np.nan), np.where(there, whole - slow, np.nan)
+
+
+@lru_cache(maxsize=16)
+def _tonic_filter(sfreq: float) -> Float[np.ndarray, "sections 6"]:
+    """Second-order sections of the low-pass that keeps the tonic level."""
+    sections: np.ndarray = butter(2, TONIC_BELOW_HZ, "lowpass", fs=sfreq, output="sos")
+    return sections
+
+
+def responses(
+    eda: Float[np.ndarray, " times"], sfreq: float, min_amplitude: float | None = None
+) -> Responses:
+    """Skin conductance responses from trough to peak, in time order.
+
+    A peak counts when it rises by ``min_amplitude`` over the lowest point of the 5 s before it, and stands
+    out by half of that (so that ripple on a slope does not count). It is best looked for in the signal
+    itself: behind a large response the phasic part swings below zero, and swinging back looks like another.
+
+    Parameters
+    ----------
+    eda : the signal, or its phasic part; NaN or infinite where unknown
+    sfreq : Hz
+    min_amplitude : in the unit of the signal, 0.01 uS by custom; without it a tenth of the largest response,
+        which suits a signal of unknown unit
+    """
+    filled = bridge_gaps(eda[None])[0][0]
+    distance = max(round(REFRACTORY_S * sfreq), 1)
+    peaks, found = find_peaks(filled, prominence=0.0, distance=distance)
+    if peaks.size == 0:
+        empty = np.zeros(0, dtype=np.int64)
+        return Responses(empty, empty, np.zeros(0))
+    onsets = _onsets(filled, peaks, round(RISE_S * sfreq))
+    rises = filled[peaks] - filled[onsets]
+    least = RELATIVE_RESPONSE * rises.max() if min_amplitude is None else min_amplitude
+    kept = (rises >= least) & (found["prominences"] >= least / 2)
+    return Responses(onsets[kept], peaks[kept], rises[kept])
+
+
+def _onsets(
+    eda: Float[np.ndarray, " times"], peaks: Int[np.ndarray, " responses"], rise: int
+) -> Int[np.ndarray, " responses"]:
+    """Lowest of the ``rise`` samples before each peak, the closest one if there are several."""
+    back = peaks[:, None] - np.arange(rise + 1)  # responses rise+1
+    before = np.where(back >= 0, eda[np.maximum(back, 0)], np.inf)
+    onsets: Int[np.ndarray, " responses"] = peaks - before.argmin(axis=1)
+    return onsets
+
+
+def eda_in_spans(
+    eda: Float[np.ndarray, " times"], sfreq: float, starts_s: Float[np.ndarray, " spans"], span_s: float
+) -> Float[np.ndarray, "spans 7"]:
+    """`EDA_FEATURES` of spans of about a minute; NaN for a span that is flat or less than half there.
+
+    Level, slope and deviation are of the signal itself; responses of less than 0.01 uS do not count, and
+    the amplitude is 0 where there is none.
+
+    Parameters
+    ----------
+    eda : microsiemens, one whole stretch, so that the filter has no edge in every span
+    sfreq : Hz
+    starts_s : seconds from the first sample
+    span_s : seconds
+    """
+    phasic = decompose(eda, sfreq)[1]
+    found = responses(eda, sfreq, MIN_RESPONSE_US)
+    count, amplitude = _count_and_amplitude(found, sfreq, starts_s, starts_s + span_s)
+    level, fast = (cut_spans(part, sfreq, starts_s, span_s) for part in (eda, phasic))
+    columns = (
+        span_mean(level),
+        span_slope(level, sfreq),
+        span_sd(level),
+        count * 60.0 / span_s,
+        amplitude,
+        span_sd(fast),
+        span_max(fast),
+    )
+    unknown = span_is_flat(level) | ~np.isfinite(columns[0])
+    return np.where(unknown[:, None], np.nan, np.stack(columns, axis=1))
+
+
+def gsr_tokens(
+    gsr: Float[np.ndarray, " times"],
+    sfreq: float,
+    token_starts_s: Float[np.ndarray, " tokens"],
+    token_s: float,
+) -> Float[np.ndarray, "tokens 10"]:
+    """`GSR_FEATURES` of every token of a trial, for a sensor of unknown unit and any offset.
+
+    Level, slope, phasic and derivative values are in the unit of the signal (a second for the slopes): they
+    scale with the signal, and only the level keeps its offset. What is counted in responses does not
+    change with unit or offset, since a response must reach a tenth of the largest of the trial.
+
+    * ``responses_10s``, ``response_amplitude_10s``: number and mean rise of the responses that peak in
+      the 10 s up to the end of the token; the rise is 0 where there is none
+    * ``since_response_s``: from the last peak to the end of the token, 30 s at most and where there was none
+
+    A row is NaN where less than half of the token is there. A resistance falls when skin conducts more:
+    hand in its inverse or its negative, or no response is found.
+
+    Parameters
+    ----------
+    gsr : the whole trial, so that the filter has no edge in every token; averaged down to about 8 Hz first
+    sfreq : Hz
+    token_starts_s : seconds from the first sample
+    token_s : seconds, an eighth at least
+    """
+    slow, slow_sfreq = _average_down(gsr, sfreq)
+    tonic, phasic = decompose(slow, slow_sfreq)
+    ends_s = token_starts_s + token_s
+    found = responses(slow, slow_sfreq)
+    count, amplitude = _count_and_amplitude(found, slow_sfreq, ends_s - CONTEXT_S, ends_s)
+    derivative = np.gradient(slow, 1.0 / slow_sfreq) if slow.size > 1 else np.full(slow.shape, np.nan)
+    level, fast, change = (
+        cut_spans(part, slow_sfreq, token_starts_s, token_s) for part in (tonic, phasic, derivative)
+    )
+    columns = (
+        span_mean(level),
+        span_slope(level, slow_sfreq),
+        span_mean(fast),
+        span_sd(fast),
+        span_max(fast),
+        count,
+        amplitude,
+        _since_last(found.peaks / slow_sfreq, ends_s),
+        span_mean(change),
+        span_sd(change),
+    )
+    return np.where(np.isfinite(columns[0])[:, None], np.stack(columns, axis=1), np.nan)
+
+
+def _average_down(
+    values: Float[np.ndarray, " times"], sfreq: float
+) -> tuple[Float[np.ndarray, " slow_times"], float]:
+    """Means of neighbouring samples at about 8 Hz, and that rate; a mean of less than half a block is NaN.
+
+    A mean, and no sharper filter, since it passes over holes and has no edge at a huge offset.
+    """
+    block = max(int(sfreq // TOKEN_SFREQ_HZ), 1)
+    n_blocks = values.size // block
+    return span_mean(_finite(values[: n_blocks * block]).reshape(n_blocks, block)), sfreq / block
+
+
+def _finite(values: Float[np.ndarray, " times"]) -> Float[np.ndarray, " times"]:
+    """The values in double precision, NaN for infinities."""
+    return np.where(np.isfinite(values), values.astype(np.float64), np.nan)
+
+
+def _count_and_amplitude(
+    found: Responses,
+    sfreq: float,
+    starts_s: Float[np.ndarray, " spans"],
+    ends_s: Float[np.ndarray, " spans"],
+) -> tuple[Float[np.ndarray, " spans"], Float[np.ndarray, " spans"]]:
+    """Number and mean amplitude (0 for none) of the responses that peak in ``[start, end)`` of each span."""
+    peaks_s = found.peaks / sfreq
+    first, stop = np.searchsorted(peaks_s, starts_s), np.searchsorted(peaks_s, ends_s)
+    running = np.concatenate([[0.0], np.cumsum(found.amplitudes)])
+    count = (stop - first).astype(np.float64)
+    return count, (running[stop] - running[first]) / np.maximum(count, 1.0)
+
+
+def _since_last(
+    peaks_s: Float[np.ndarray, " responses"], ends_s: Float[np.ndarray, " tokens"]
+) -> Float[np.ndarray, " tokens"]:
+    """Seconds from the last peak before each end to that end, at most 30."""
+    last = np.searchsorted(peaks_s, ends_s) - 1
+    known = np.append(peaks_s, -np.inf)  # index -1: no response yet
+    since_s: Float[np.ndarray, " tokens"] = np.minimum(ends_s - known[last], LONGEST_REST_S)
+    return since_s

@@ -1,0 +1,47 @@
+"""Gaps in signals: bridged so that a filter can run, and remembered so that nothing is read from them."""
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy.ndimage import binary_dilation
+
+
+def bridge_gaps(
+    signal: Float[np.ndarray, "channels times"],
+) -> tuple[Float[np.ndarray, "channels times"], Bool[np.ndarray, "channels times"]]:
+    """Fill what is NaN or infinite by straight lines, and say where that was.
+
+    The ends take the nearest finite value; a channel without any becomes 0. The result is float64 and only
+    fit for filtering: what lies in a gap or within the reach of the filter is to be set back to NaN.
+
+    Parameters
+    ----------
+    signal : any unit
+
+    Returns
+    -------
+    The bridged signal, and True where a sample was made up.
+    """
+    missing = ~np.isfinite(signal)
+    bridged = np.where(missing, 0.0, signal).astype(np.float64)
+    times = np.arange(signal.shape[-1])
+    for channel in np.flatnonzero(missing.any(axis=-1) & ~missing.all(axis=-1)):
+        gap = missing[channel]
+        bridged[channel, gap] = np.interp(times[gap], times[~gap], bridged[channel, ~gap])
+    return bridged, missing
+
+
+def widen(missing: Bool[np.ndarray, "channels times"], reach: int) -> Bool[np.ndarray, "channels times"]:
+    """True also for the ``reach`` samples before and after every True.
+
+    Parameters
+    ----------
+    missing : for instance as `bridge_gaps` gives it
+    reach : samples, for instance `emo_ray.signals.filters.filter_reach`
+    """
+    if reach == 0 or not missing.any():
+        return missing
+    widened: Bool[np.ndarray, "channels times"] = missing.copy()
+    some = missing.any(axis=-1)
+    # along time only: a channel's gap says nothing about its neighbours
+    widened[some] = binary_dilation(missing[some], structure=np.ones((1, 2 * reach + 1), dtype=bool))
+    return widened

@@ -1,0 +1,134 @@
+"""ECG tokens on synthetic hearts whose beats are known."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from emo_ray.errors import SignalError
+from emo_ray.features.ecg import ECG_FEATURES, ecg_tokens, find_beats
+
+SFREQ = 128.0
+
+
+def synthetic_ecg(beats_s: np.ndarray, duration_s: float, noise: float = 0.0) -> np.ndarray:
+    """P, R and T waves as Gaussian bumps at each beat, in microvolts."""
+    times = np.arange(int(duration_s * SFREQ)) / SFREQ
+    since = times[:, None] - beats_s
+    bump = {"p": (-0.17, 0.025, 120.0), "r": (0.0, 0.012, 1000.0), "t": (0.27, 0.045, 250.0)}
+    ecg = sum(a * np.exp(-(((since - at) / sd) ** 2) / 2).sum(axis=1) for at, sd, a in bump.values())
+    return ecg + noise * np.random.default_rng(0).normal(size=times.size)
+
+
+def column(tokens: np.ndarray, name: str) -> np.ndarray:
+    return tokens[:, ECG_FEATURES.index(name)]
+
+
+METRONOME = synthetic_ecg(np.arange(0.5, 60, 0.8), 60)
+STARTS = np.arange(60.0)
+
+
+def test_a_metronome_of_75_beats_has_that_rate_and_no_variability():
+    tokens = ecg_tokens(METRONOME, SFREQ, STARTS)[2:57]
+    assert_allclose(column(tokens, "heart_rate_10s_bpm"), 75, atol=0.2)
+    assert_allclose(column(tokens, "heart_rate_30s_bpm"), 75, atol=0.2)
+    assert_allclose(column(tokens, "rr_ms"), 800, atol=4)
+    assert_allclose(column(tokens, "sdnn_30s_ms"), 0, atol=2)
+    assert_allclose(column(tokens, "rmssd_30s_ms"), 0, atol=3)
+    assert_allclose(column(tokens, "pnn50_30s_percent"), 0)
+    assert_allclose(column(tokens, "r_amplitude"), 1, atol=0.05)
+
+
+def test_alternating_intervals_have_their_difference_as_rmssd():
+    rr = np.tile([0.76, 0.84], 40)  # every step is 80 ms, so pNN50 is 100; deviations are 40 ms
+    tokens = ecg_tokens(synthetic_ecg(0.5 + np.cumsum(rr), 60), SFREQ, STARTS)[20:40]
+    assert_allclose(column(tokens, "rmssd_30s_ms"), 80, atol=2)
+    assert_allclose(column(tokens, "pnn50_30s_percent"), 100)
+    assert_allclose(column(tokens, "sdnn_30s_ms"), 40 * np.sqrt(36 / 35), atol=2)
+    assert_allclose(np.abs(column(tokens, "rr_change_ms")), 80, atol=5)
+
+
+def test_a_heart_that_speeds_up_has_that_slope():
+    beats = [0.5]
+    while beats[-1] < 59:
+        beats.append(beats[-1] + 60 / (60 + 0.5 * beats[-1]))  # half a beat a minute per second
+    tokens = ecg_tokens(synthetic_ecg(np.array(beats), 60), SFREQ, STARTS)[15:44]
+    assert_allclose(column(tokens, "heart_rate_slope_30s_bpm_per_s"), 0.5, atol=0.03)
+
+
+def test_amplitudes_are_shares_of_the_median_and_spread_where_they_change():
+    ecg = METRONOME.copy()
+    ecg[40 * 128 :] *= 0.5  # 50 of 75 beats are of full height, so the median is
+    tokens = ecg_tokens(ecg, SFREQ, STARTS)
+    assert_allclose(column(tokens, "r_amplitude")[[10, 50]], [1, 0.5], atol=0.05)
+    assert column(tokens, "r_amplitude_sd_10s").argmax() in range(37, 43)
+
+
+@pytest.mark.parametrize("factor", [1.0, -1.0, 0.001])
+def test_beats_are_found_in_noise_whatever_the_lead_or_gain(factor):
+    truth = np.cumsum(np.random.default_rng(1).normal(0.8, 0.04, 140))
+    found = find_beats(factor * synthetic_ecg(truth, truth[-1] + 0.8, noise=60), SFREQ).times_s
+    assert len(found) == len(truth)
+    assert_allclose(found, truth, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    "ecg",
+    [
+        np.zeros(7680),
+        np.full(7680, 812.0),
+        np.full(7680, np.nan),
+        METRONOME[:200],
+        METRONOME[:128],
+        np.zeros(130),
+    ],
+    ids=["zero", "flat", "missing", "two beats", "one second", "flat second"],
+)
+def test_a_signal_without_three_beats_is_nan_throughout(ecg):
+    tokens = ecg_tokens(ecg, SFREQ, np.array([0.0]))
+    assert tokens.shape == (1, len(ECG_FEATURES))
+    assert np.isnan(tokens).all()
+
+
+def test_a_sensor_that_goes_off_takes_its_tokens_and_leaves_the_rest():
+    ecg = METRONOME.copy()
+    ecg[20 * 128 : 26 * 128] = 0.0
+    tokens = ecg_tokens(ecg, SFREQ, STARTS)
+    assert_array_equal(np.flatnonzero(np.isnan(tokens).all(axis=1)), np.arange(20, 26))
+    assert_allclose(column(tokens, "heart_rate_10s_bpm")[[10, 40]], 75, atol=0.2)
+
+
+def test_a_gap_takes_its_tokens_and_no_interval_is_measured_across_it():
+    ecg = METRONOME.copy()
+    ecg[20 * 128 : 21 * 128 + 70] = np.nan  # 1.5 s: the interval across it could be a slow beat
+    tokens = ecg_tokens(ecg, SFREQ, STARTS)
+    assert_array_equal(np.flatnonzero(np.isnan(tokens).all(axis=1)), [20, 21])
+    assert_allclose(column(tokens, "sdnn_30s_ms")[[19, 22]], 0, atol=2)
+
+
+def test_a_clipped_signal_keeps_its_rate():
+    tokens = ecg_tokens(np.clip(METRONOME, -100, 300), SFREQ, STARTS)[2:57]
+    assert_allclose(column(tokens, "heart_rate_30s_bpm"), 75, atol=0.5)
+
+
+def test_noise_lowers_the_share_of_power_in_the_qrs_band():
+    noisy = METRONOME + 300 * np.random.default_rng(0).normal(size=METRONOME.size)
+    clean = column(ecg_tokens(METRONOME, SFREQ, STARTS), "qrs_power_share")
+    assert np.nanmean(column(ecg_tokens(noisy, SFREQ, STARTS), "qrs_power_share")) < np.nanmean(clean) - 0.1
+
+
+def test_with_an_onset_no_context_reaches_across_it():
+    changing = synthetic_ecg(np.concatenate([np.arange(0.5, 30, 1.0), np.arange(30.3, 60, 0.7)]), 60)
+    rate = column(ecg_tokens(changing, SFREQ, STARTS, onset_s=30.0), "heart_rate_30s_bpm")
+    assert_allclose(rate[:30], 60, atol=0.5)
+    assert_allclose(rate[30:], 60 / 0.7, atol=0.5)
+
+
+def test_tokens_do_not_depend_on_their_neighbours_or_order():
+    starts = np.array([33.4, 5.0, 41.0])
+    together = ecg_tokens(METRONOME, SFREQ, starts)
+    assert_array_equal(together[1:2], ecg_tokens(METRONOME, SFREQ, starts[1:2]))
+
+
+def test_a_rate_that_can_not_hold_the_heart_band_is_refused():
+    with pytest.raises(SignalError, match="'heart' ends at 40 Hz"):
+        ecg_tokens(METRONOME, 64.0, STARTS)
