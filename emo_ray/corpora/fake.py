@@ -1,10 +1,12 @@
 """A corpus made on the spot from a seed: for tests, benchmarks and a first look; no files, no licence."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
 import numpy as np
+from jaxtyping import Float
 from pydantic import Field
 
 from emo_ray.corpora.base import CorpusCard, CorpusConfig
@@ -13,6 +15,16 @@ from emo_ray.errors import CorpusError
 from emo_ray.tasks.base import TaskConfig
 from emo_ray.tasks.classes import ClassTask
 from emo_ray.tasks.value import ValueTask
+
+
+@dataclass(frozen=True)
+class _Person:
+    """What is a subject's own: a place in feature space, and whether it is noise altogether."""
+
+    subject: str
+    group: str
+    is_noise: bool
+    offset: Float[np.ndarray, " features"]
 
 
 class FakeCorpus(CorpusConfig):
@@ -54,27 +66,27 @@ class FakeCorpus(CorpusConfig):
         number = names.index(subject)
         is_noise = subject.rpartition("/")[2] in self.noise_subjects
         draw = np.random.default_rng([self.seed, number, int(is_noise)])
-        direction = np.random.default_rng([self.seed, 0xD1]).standard_normal(self.n_features)
-        offset = draw.standard_normal(self.n_features) * (30.0 if is_noise else 0.5)
-        group = f"fake/pair{number // 2 + 1}" if self.pairs else subject
-        trials = (self._trial(subject, group, trial, draw, (direction, offset)) for trial in range(self.n_trials))
-        return SubjectRecordings(tuple(trials))
+        person = _Person(
+            subject=subject,
+            group=f"fake/pair{number // 2 + 1}" if self.pairs else subject,
+            is_noise=is_noise,
+            offset=draw.standard_normal(self.n_features) * (30.0 if is_noise else 0.5),
+        )
+        return SubjectRecordings(tuple(self._trial(person, trial, draw) for trial in range(self.n_trials)))
 
-    def _trial(
-        self, subject: str, group: str, trial: int, draw: np.random.Generator, shifts: tuple[np.ndarray, np.ndarray]
-    ) -> Recording:
-        direction, offset = shifts
-        label = trial % 2
+    def _trial(self, person: "_Person", trial: int, draw: np.random.Generator) -> Recording:
+        label = int(draw.integers(2)) if person.is_noise else trial % 2
         score = float(np.clip((2 * label - 1) * 0.6 + 0.3 * draw.standard_normal(), -1, 1))
-        noise = draw.standard_normal((self.n_features, self.n_tokens))
-        values = noise + (offset + self.strength * score * direction)[:, None]
+        direction = np.random.default_rng([self.seed, 0xD1]).standard_normal(self.n_features)
+        shift = person.offset if person.is_noise else person.offset + self.strength * score * direction
+        values = draw.standard_normal((self.n_features, self.n_tokens)) + shift[:, None]
         channels = tuple(f"f{number}" for number in range(self.n_features))
         return Recording(
-            subject=subject,
+            subject=person.subject,
             session="1",
             trial=f"{trial + 1:03d}",
             clip=f"fake/clip{trial}",
-            group=group,
+            group=person.group,
             signals={"features": Signal(values.astype(np.float32), 1.0, "arbitrary", channels)},
             ratings={"label": float(label), "score": score},
         )

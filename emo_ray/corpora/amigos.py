@@ -1,0 +1,414 @@
+"""AMIGOS: 40 people, 16 short and 4 long videos; EEG, ECG, skin conductance at 128 Hz."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+from jaxtyping import Float32, Float64
+from pydantic import Field, StringConstraints
+from scipy.io import loadmat
+
+from emo_ray.corpora.base import CorpusCard, CorpusConfig
+from emo_ray.corpora.recording import Recording, RejectedTrial, Signal, SubjectRecordings
+from emo_ray.errors import CorpusError
+from emo_ray.signals.segments import external_segments
+from emo_ray.tasks.affect import AROUSAL, VALENCE, AffectTask
+from emo_ray.tasks.base import TaskConfig
+from emo_ray.tasks.rating import RatingTask
+
+SFREQ = 128.0
+BASELINE_S = 5.0
+N_COLUMNS = 17
+EEG_CHANNELS = ("AF3", "F7", "F3", "FC5", "T7", "P7", "O1", "O2", "P8", "T8", "FC6", "F4", "F8", "AF4")
+ECG_COLUMNS = {"right": 14, "left": 15}
+GSR_COLUMN = 16
+COLUMN_NAMES = (*EEG_CHANNELS, "ECG right", "ECG left", "GSR")
+
+# Annotated segments of each video, in the order of the cells of every file.
+SHORT_VIDEOS = {
+    "4": 6, "5": 7, "9": 5, "10": 6, "13": 4, "18": 5, "19": 8, "20": 5,
+    "23": 7, "30": 5, "31": 9, "34": 5, "36": 5, "58": 4, "80": 6, "138": 7,
+}  # fmt: skip
+LONG_VIDEOS = {"N1": 72, "P1": 58, "B1": 72, "U1": 44}
+VIDEOS = {**SHORT_VIDEOS, **LONG_VIDEOS}
+
+# Who watched the long videos in one room; the other 17 were alone.
+GROUPS = ((7, 1, 2, 16), (6, 32, 4, 3), (29, 5, 27, 21), (18, 14, 17, 22), (15, 11, 12, 10))
+
+SCALES = ("self_arousal", "self_valence", "self_dominance", "self_liking", "self_familiarity")
+EMOTIONS = (
+    "self_neutral",
+    "self_disgust",
+    "self_happiness",
+    "self_surprise",
+    "self_anger",
+    "self_fear",
+    "self_sadness",
+)
+SELF_RATINGS = SCALES + EMOTIONS
+SCALE_MAX = 9.0
+
+CELL_KEYS = ("VideoIDs", "joined_data", "labels_selfassessment", "labels_ext_annotation")
+FILE_STEM = re.compile(r"Data_Preprocessed_P(\d{2})", re.IGNORECASE)
+
+Cells = Mapping[str, np.ndarray]
+SubjectId = Annotated[str, StringConstraints(pattern=r"^P\d{2}$")]
+
+
+class Amigos(CorpusConfig):
+    """The preprocessed release, ``Data_Preprocessed_P01.mat`` to ``P40``, in any folder layout.
+
+    Ratings are ``self_arousal``, ``self_valence`` and ten more, one a trial. Annotations are
+    ``external_valence`` and ``external_arousal``, one a segment of `external_segments`; all NaN for the
+    subjects that nobody annotated (P08, P24, P28). Rows that do not fit the length of their recording
+    mean that labels and signals are not aligned: such a trial is rejected.
+    """
+
+    card: ClassVar[CorpusCard] = CorpusCard(
+        title="AMIGOS: A Dataset for Affect, Personality and Mood Research on Individuals and Groups",
+        licence="signed EULA with QMUL; redistribution forbidden",
+        citation=(
+            "Miranda-Correa, Abadi, Sebe & Patras (2021), IEEE Trans. Affective Computing 12(2), 479-493, "
+            "arXiv 1702.02510"
+        ),
+        doi="10.1109/TAFFC.2018.2884461",
+        access="request at eecs.qmul.ac.uk/mmv/datasets/amigos, signed by permanent academic staff",
+    )
+
+    kind: Literal["amigos"] = "amigos"
+    path: Path = Field(description="folder that holds the Data_Preprocessed_Pxx.mat files, at any depth")
+    exclude: tuple[SubjectId, ...] = Field(
+        (),
+        description='subjects to leave out, for instance ("P09", "P12"); some published loaders drop seven',
+    )
+    ecg_lead: Literal["left", "right"] = "right"
+    gsr_unit: Literal["arbitrary", "siemens_from_ohm"] = Field(
+        "arbitrary", description="siemens_from_ohm takes the column as resistance and inverts it, to uS"
+    )
+    videos: Literal["all", "short", "long"] = "all"
+
+    def find_subjects(self) -> Mapping[str, tuple[Path, ...]]:
+        """Subject to its one file, in the order of the ids.
+
+        Raises
+        ------
+        CorpusError : no file is found, two are of one subject, or a link leads out of the folder
+        """
+        if not self.path.is_dir():
+            raise CorpusError(
+                f"AMIGOS folder {self.path} is missing: set the corpus path to the unpacked release"
+            )
+        files: dict[str, Path] = {}
+        for file in sorted(self.path.rglob("*.mat")):
+            match = FILE_STEM.fullmatch(file.stem)
+            # Data_Original_Pxx.mat and other files of the release may lie beside
+            if match and f"P{match[1]}" not in self.exclude:
+                check_inside(file, self.path)
+                subject = f"amigos/P{match[1]}"
+                if subject in files:
+                    raise CorpusError(
+                        f"two files of {subject}: {files[subject]} and {file}; remove one of them"
+                    )
+                files[subject] = file
+        if not files:
+            raise CorpusError(
+                f"{self.path} holds no Data_Preprocessed_Pxx.mat that is not excluded: "
+                "unpack the preprocessed Matlab release there, or correct the path"
+            )
+        return {subject: (files[subject],) for subject in sorted(files)}
+
+    def read_subject(self, subject: str) -> SubjectRecordings:
+        """Read the trials of one subject, for instance ``"amigos/P01"``.
+
+        Raises
+        ------
+        CorpusError : the subject is unknown, or its file is broken or not laid out as released
+        """
+        files = self.find_subjects()
+        if subject not in files:
+            raise CorpusError(f"no subject {subject!r} in {self.path}: choose one of {', '.join(files)}")
+        return SubjectReader(self, subject, files[subject][0]).read()
+
+    def tasks(self) -> Mapping[str, TaskConfig]:
+        """External annotations by default; own valence and own arousal, low or high."""
+        return {
+            "affect": AffectTask(),
+            "valence": RatingTask(rating="self_valence"),
+            "arousal": RatingTask(rating="self_arousal"),
+        }
+
+    def session_groups(self) -> Mapping[str, str]:
+        """Subject to the group it watched the long videos with, or to itself, for a leave-group-out split.
+
+        Leaving out one person of such a group leaves three who shared the room and the moment.
+        """
+        return {subject: session_group(subject) for subject in self.find_subjects()}
+
+
+def session_group(subject: str) -> str:
+    """``"amigos/group1"`` to ``"amigos/group5"``, or the subject itself where it was alone."""
+    number = int(subject.removeprefix("amigos/P"))
+    for rank, members in enumerate(GROUPS, start=1):
+        if number in members:
+            return f"amigos/group{rank}"
+    return subject
+
+
+def check_inside(file: Path, folder: Path) -> None:
+    """Refuse links that lead out of the corpus folder, or nowhere.
+
+    Raises
+    ------
+    CorpusError : names the link and where it leads
+    """
+    target = file.resolve()
+    if not target.is_relative_to(folder.resolve()):
+        raise CorpusError(
+            f"{file} is a link to {target}, outside {folder}: set the path to the folder of the files"
+        )
+    if not target.is_file():
+        raise CorpusError(f"{file} is not a file (it leads to {target}): remove it or restore the file")
+
+
+class Trial(NamedTuple):
+    """Where one trial stands in its file."""
+
+    cell: int
+    video: str
+
+
+@dataclass
+class SubjectReader:
+    """Reads one file, keeping account of what is rejected and what was changed."""
+
+    corpus: Amigos
+    subject: str
+    file: Path
+    rejected: list[RejectedTrial] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def read(self) -> SubjectRecordings:
+        """All wanted trials, in the order of the file."""
+        cells = load_cells(self.file)
+        wanted = {"all": VIDEOS, "short": SHORT_VIDEOS, "long": LONG_VIDEOS}[self.corpus.videos]
+        trials = [trial for trial in self.trials(cells) if trial.video in wanted]
+        read = [self.recording(cells, trial) for trial in trials]
+        recordings = tuple(recording for recording in read if recording is not None)
+        return SubjectRecordings(recordings, tuple(self.rejected), tuple(self.notes))
+
+    def trials(self, cells: Cells) -> list[Trial]:
+        """The videos that the file names; known videos in another order are taken as named and noted."""
+        trials: list[Trial] = []
+        names = [video_name(cell) for cell in cells["VideoIDs"][0]]
+        for cell, (name, expected) in enumerate(zip(names, VIDEOS, strict=True)):
+            if name not in VIDEOS or name in names[:cell]:
+                what = "is named twice" if name in VIDEOS else "is not a video of the corpus"
+                self.reject(name or f"cell {cell}", f"VideoIDs cell {cell} holds {name!r}, which {what}")
+                continue
+            # labels and signals of one cell belong together, whatever its place in the file
+            if name != expected:
+                self.notes.append(
+                    f"{self.file.name}: VideoIDs cell {cell} is {name!r}, not {expected!r}; taken as named"
+                )
+            trials.append(Trial(cell, name))
+        return trials
+
+    def reject(self, trial: str, reason: str) -> None:
+        """Report a trial as left out."""
+        self.rejected.append(RejectedTrial(self.subject, trial, reason))
+
+    def note(self, trial: Trial, fact: str) -> None:
+        """Report something about a trial that is kept."""
+        self.notes.append(f"{self.file.name}, video {trial.video}: {fact}")
+
+    def recording(self, cells: Cells, trial: Trial) -> Recording | None:
+        """One trial, or None where it is rejected."""
+        joined = cells["joined_data"][0, trial.cell]
+        if joined.size == 0:
+            self.reject(trial.video, "no signals: the joined_data cell is empty")
+            return None
+        self.check_cell(joined, "joined_data", trial, N_COLUMNS)
+        annotations = self.annotations(cells, trial, n_times=len(joined))
+        if annotations is None:
+            return None
+        is_long = trial.video in LONG_VIDEOS
+        return Recording(
+            subject=self.subject,
+            session="long" if is_long else "short",
+            trial=trial.video,
+            clip=f"amigos/{trial.video}",
+            group=session_group(self.subject) if is_long else self.subject,
+            signals=self.signals(joined, trial),
+            ratings=self.ratings(cells, trial),
+            annotations=annotations,
+            baseline_s=BASELINE_S,
+        )
+
+    def check_cell(self, cell: np.ndarray, key: str, trial: Trial, n_columns: int) -> None:
+        """Refuse a cell that is not a table of numbers of the released width.
+
+        Raises
+        ------
+        CorpusError : names file, key, cell and what was found
+        """
+        if cell.ndim != 2 or cell.shape[1] != n_columns or cell.dtype.kind not in "fiu":
+            raise CorpusError(
+                f"{self.file}: {key} cell {trial.cell} (video {trial.video}) is {cell.dtype} of shape "
+                f"{cell.shape}, not numbers of shape (rows, {n_columns}): download the release again"
+            )
+
+    def signals(self, joined: np.ndarray, trial: Trial) -> dict[str, Signal]:
+        """EEG, one ECG lead and skin conductance, channel-first."""
+        values = self.finite_float32(joined, trial)
+        lead = ECG_COLUMNS[self.corpus.ecg_lead]
+        gsr, gsr_unit = values[GSR_COLUMN:], "arbitrary"
+        if self.corpus.gsr_unit == "siemens_from_ohm":
+            gsr, gsr_unit = self.conductance(gsr, trial), "uS"
+        return {
+            "eeg": Signal(values[: len(EEG_CHANNELS)], SFREQ, "uV", EEG_CHANNELS),
+            "ecg": Signal(values[lead : lead + 1], SFREQ, "arbitrary", (COLUMN_NAMES[lead],)),
+            "gsr": Signal(gsr, SFREQ, gsr_unit, ("GSR",)),
+        }
+
+    def finite_float32(self, joined: np.ndarray, trial: Trial) -> Float32[np.ndarray, "17 times"]:
+        """The columns as rows; NaN stays, infinite values become NaN, both are noted."""
+        # a value beyond float32 becomes infinite here, and is reported with the infinite ones
+        with np.errstate(over="ignore"):
+            values = np.ascontiguousarray(joined.T, dtype=np.float32)
+        infinite = np.isinf(values)
+        if infinite.any():
+            values[infinite] = np.nan
+            self.note(trial, f"{np.count_nonzero(infinite)} infinite samples set to NaN")
+        n_missing = np.count_nonzero(np.isnan(values), axis=1)
+        for column in np.flatnonzero(n_missing):
+            amount = "all" if n_missing[column] == len(joined) else str(n_missing[column])
+            self.note(trial, f"{amount} of {len(joined)} samples of {COLUMN_NAMES[column]} are NaN")
+        return values
+
+    def conductance(
+        self, ohm: Float32[np.ndarray, "1 times"], trial: Trial
+    ) -> Float32[np.ndarray, "1 times"]:
+        """Microsiemens from ohm; NaN where the resistance is not above 0."""
+        impossible = ohm <= 0
+        if impossible.any():
+            self.note(trial, f"{np.count_nonzero(impossible)} GSR samples are not above 0 ohm, set to NaN")
+        return np.float32(1e6) / np.where(impossible, np.float32(np.nan), ohm)
+
+    def ratings(self, cells: Cells, trial: Trial) -> dict[str, float]:
+        """What the subject reported; NaN where it did not."""
+        cell = cells["labels_selfassessment"][0, trial.cell]
+        if cell.size == 0:
+            self.note(trial, "no self-assessment")
+            return dict.fromkeys(SELF_RATINGS, float("nan"))
+        self.check_cell(cell, "labels_selfassessment", trial, len(SELF_RATINGS))
+        values = np.where(np.isfinite(cell[0]), cell[0], np.nan).astype(np.float64)
+        scales = values[: len(SCALES)]  # a view: the emotions after them are 0 or 1, where 0 is an answer
+        unanswered, above = scales == 0, scales > SCALE_MAX
+        if unanswered.any():
+            self.note(trial, f"{np.count_nonzero(unanswered)} self-ratings of 0 taken as not answered")
+        if above.any():
+            self.note(
+                trial,
+                f"{np.count_nonzero(above)} self-ratings above 9 (up to {scales[above].max():g}) clipped",
+            )
+        scales[unanswered] = np.nan
+        scales[above] = SCALE_MAX
+        return dict(zip(SELF_RATINGS, values.tolist(), strict=True))
+
+    def annotations(
+        self, cells: Cells, trial: Trial, n_times: int
+    ) -> dict[str, Float64[np.ndarray, " rows"]] | None:
+        """External labels a segment; NaN where there are none, None where they do not fit the recording."""
+        n_segments = len(external_segments(n_times, SFREQ, BASELINE_S))
+        cell = cells["labels_ext_annotation"][0, trial.cell]
+        if cell.size == 0:
+            self.note(trial, "no external annotation")
+            return {VALENCE: np.full(n_segments, np.nan), AROUSAL: np.full(n_segments, np.nan)}
+        self.check_cell(cell, "labels_ext_annotation", trial, 3)
+        if len(cell) != n_segments:
+            self.reject(
+                trial.video,
+                f"{len(cell)} external annotations, but {n_times / SFREQ:g} s of signal hold "
+                f"{n_segments} segments",
+            )
+            return None
+        if not self.index_is_in_order(cell[:, 0], trial):
+            return None
+        # columns: index, valence, arousal (the self-assessment has arousal first)
+        labels = np.where(np.isfinite(cell), cell, np.nan).astype(np.float64)
+        return {VALENCE: labels[:, 1].copy(), AROUSAL: labels[:, 2].copy()}
+
+    def index_is_in_order(self, index: np.ndarray, trial: Trial) -> bool:
+        """True for rows in rising order; numbers other than 0..n-1 and 1..n are noted."""
+        counts = np.arange(len(index))
+        if np.array_equal(index, counts) or np.array_equal(index, counts + 1):
+            return True
+        shown = ", ".join(f"{value:g}" for value in index[:8])
+        if not (np.diff(index) > 0).all():
+            self.reject(
+                trial.video, f"segment indices of the external annotation are not in order: {shown} ..."
+            )
+            return False
+        self.note(trial, f"segment indices of the external annotation are {shown} ...; rows taken in order")
+        return True
+
+
+def video_name(cell: Any) -> str:
+    """The id in one cell of VideoIDs: a string, perhaps in quotes, or a number; empty where there is none."""
+    value = np.asarray(cell)
+    if value.size != 1:
+        return ""
+    item = value.item()
+    return f"{item:g}" if isinstance(item, int | float) else str(item).strip().strip("'\"")
+
+
+def load_cells(file: Path) -> Cells:
+    """The four cell arrays of one file, each object of shape (1, 20), their cells arrays of two axes.
+
+    Raises
+    ------
+    CorpusError : the file can not be read, or lacks a key; names file, key and next step
+    """
+    try:
+        content = loadmat(file, variable_names=CELL_KEYS)
+    except NotImplementedError as error:
+        raise CorpusError(
+            f"{file} is a MATLAB v7.3 (HDF5) file, which is not read: re-save it with save(..., '-v7')"
+        ) from error
+    except Exception as error:  # on damaged bytes SciPy raises nearly anything, UnboundLocalError included
+        raise CorpusError(
+            f"{file} can not be read ({type(error).__name__}: {error}); it has {file.stat().st_size} bytes: "
+            "it may be cut off, copy or download it again"
+        ) from error
+    for key in CELL_KEYS:
+        check_cells(content, key, file)
+    return {key: content[key] for key in CELL_KEYS}
+
+
+def check_cells(content: Mapping[str, Any], key: str, file: Path) -> None:
+    """Check that a key is there and holds one cell a video.
+
+    Raises
+    ------
+    CorpusError : names file, key and what was found
+    """
+    if key not in content:
+        found = ", ".join(sorted(name for name in content if not name.startswith("__"))) or "none of them"
+        raise CorpusError(
+            f"{file} has no key {key!r} (of the four expected it has {found}): use the preprocessed release, "
+            "and copy it again if it was cut off"
+        )
+    cells = content[key]
+    if cells.dtype != object or cells.shape != (1, len(VIDEOS)):
+        raise CorpusError(
+            f"{file}: {key} is {cells.dtype} of shape {cells.shape}, not a cell array of shape "
+            f"(1, {len(VIDEOS)}): download the preprocessed release again"
+        )
+    for index, cell in enumerate(cells[0]):
+        if not isinstance(cell, np.ndarray):
+            raise CorpusError(
+                f"{file}: {key} cell {index} holds {type(cell).__name__}, not an array: download it again"
+            )
