@@ -1,0 +1,49 @@
+"""Mlp: the mean of the valid tokens of all modalities, then a small dense network."""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from emo_ray.models.base import Inputs, Masks, ModelConfig, SegmentModel, SegmentShape
+from emo_ray.models.blocks import Readout, dense_tower, masked_mean
+
+
+class Mlp(SegmentModel):
+    """Dense layers with ReLU and dropout over token means; for flat feature tables.
+
+    Without hidden layers it is a linear model. It has no norm, so a row never meets its neighbours.
+
+    Raises
+    ------
+    ValueError : the data have no modality or no head
+    """
+
+    def __init__(self, shape: SegmentShape, *, hidden: tuple[int, ...], dropout: float) -> None:
+        super().__init__()
+        if not shape.tokens or not shape.heads:
+            raise ValueError(
+                f"a model needs a modality and a head, got {shape}: check the features and the task"
+            )
+        self.modalities = tuple(shape.tokens)
+        n_features = sum(n_features for _, n_features in shape.tokens.values())
+        self.dense = dense_tower(n_features, hidden, (dropout,) * len(hidden), norm=None)
+        self.readout = Readout(hidden[-1] if hidden else n_features, dict(shape.heads))
+
+    def forward(self, x: Inputs, mask: Masks) -> dict[str, Tensor]:
+        """Heads by name, and the last hidden layer ``"emb"``."""
+        means = [masked_mean(x[name], mask[name]) for name in self.modalities]  # each: batch features
+        return self.readout(self.dense(torch.cat(means, dim=1)))  # type: ignore[no-any-return]
+
+
+class MlpConfig(ModelConfig):
+    """Hidden widths and dropout."""
+
+    kind: Literal["mlp"] = "mlp"
+    hidden: tuple[int, ...] = Field((32,), description="units of each hidden layer; empty: a linear model")
+    dropout: float = Field(0.3, ge=0, lt=1)
+
+    def build(self, shape: SegmentShape) -> Mlp:
+        """Make the network."""
+        return Mlp(shape, hidden=self.hidden, dropout=self.dropout)

@@ -1,0 +1,9 @@
+"""All references by name; a result without them beside it says nothing."""
+
+from collections.abc import Mapping
+
+from emo_ray.references.base import Reference
+from emo_ray.references.linear import Linear
+from emo_ray.references.trivial import Majority, Prior
+
+REFERENCES: Mapping[str, Reference] = {"majority": Majority(), "prior": Prior(), "linear": Linear()}

@@ -1,0 +1,141 @@
+"""SegmentData: read-only views of all segments, and batches of them by row number."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float32, Int, Int32
+from torch import Tensor
+
+from emo_ray.errors import TrainingError
+from emo_ray.models.base import SegmentShape
+from emo_ray.tasks.base import Head
+
+
+@dataclass(frozen=True)
+class Affine:
+    """Standardisation on the fly: ``(x - shift) * scale``, then 0 where undefined or masked.
+
+    One row of ``shift`` and ``scale`` is shared by all segments; with more rows, the row is the subject
+    code of the segment (per-subject normalisation, transductive).
+    """
+
+    shift: Mapping[str, Float32[np.ndarray, "_ _"]]
+    scale: Mapping[str, Float32[np.ndarray, "_ _"]]
+
+    @classmethod
+    def identity(cls, n_features: Mapping[str, int]) -> "Affine":
+        """Leaves every feature as it is."""
+        return cls(
+            shift={name: np.zeros((1, n), np.float32) for name, n in n_features.items()},
+            scale={name: np.ones((1, n), np.float32) for name, n in n_features.items()},
+        )
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One batch on the device; x is standardised, zero where undefined or masked."""
+
+    x: Mapping[str, Tensor]  # modality: batch tokens features
+    mask: Mapping[str, Tensor]  # modality: batch tokens
+    targets: Mapping[str, Tensor]  # head: batch; NaN where undefined
+
+
+@dataclass(frozen=True)
+class SegmentData:
+    """All segments a run may look at, as views into shared memory; only batches are copied.
+
+    Attributes
+    ----------
+    values : by modality, NaN where undefined
+    masks : by modality, True where the token is valid
+    subject : subject codes
+    targets : head to class code, value, or 0 and 1; NaN where undefined
+
+    Raises
+    ------
+    TrainingError : parts that do not belong to each other; lists all of them
+    """
+
+    values: Mapping[str, Float32[np.ndarray, "segments _ _"]]
+    masks: Mapping[str, Bool[np.ndarray, "segments _"]]
+    subject: Int32[np.ndarray, " segments"]
+    targets: Mapping[str, Float32[np.ndarray, " segments"]]
+    heads: tuple[Head, ...]
+    affine: Affine
+
+    def __post_init__(self) -> None:
+        problems = [problem for name in self.values for problem in self._modality_problems(name)]
+        problems += [
+            f"head {head.name!r} has no targets" for head in self.heads if head.name not in self.targets
+        ]
+        if problems:
+            raise TrainingError("the segments can not be trained on: " + "; ".join(problems))
+
+    def _modality_problems(self, name: str) -> Iterator[str]:
+        segments, tokens, features = self.values[name].shape
+        found = self.masks[name].shape if name in self.masks else None
+        if found != (segments, tokens):
+            yield f"the mask of {name!r} has shape {found}, its values need {(segments, tokens)}"
+        if segments != len(self.subject):
+            yield f"{name!r} has {segments} segments, but there are {len(self.subject)} subject codes"
+        for part, rows in (("shift", self.affine.shift), ("scale", self.affine.scale)):
+            width = rows[name].shape[1] if name in rows else None
+            if width != features:
+                yield f"the {part} of {name!r} has {width} features, its values have {features}"
+
+    def shape(self) -> SegmentShape:
+        """What a model is told about the data."""
+        return SegmentShape(
+            tokens={name: (values.shape[1], values.shape[2]) for name, values in self.values.items()},
+            heads={head.name: head.n_outputs for head in self.heads},
+        )
+
+    def batch(self, rows: Int[np.ndarray, " batch"], device: str | torch.device = "cpu") -> Batch:
+        """Copy these rows out of shared memory, standardise them there, and put them on the device."""
+        x, mask = {}, {}
+        for name, values in self.values.items():
+            # index first: the views are read-only, and torch warns about wrapping such memory
+            valid = self.masks[name][rows]
+            mask[name] = torch.from_numpy(valid).to(device)
+            taken = torch.from_numpy(values.take(rows, axis=0)).to(device)
+            x[name] = self._standardise(name, taken, rows)
+            if not valid.all():  # asked of NumPy: the device need not be waited for
+                x[name].masked_fill_(~mask[name][..., None], 0.0)
+        targets = {
+            head.name: torch.from_numpy(self.targets[head.name][rows]).to(device) for head in self.heads
+        }
+        return Batch(x, mask, targets)
+
+    def _standardise(self, name: str, x: Tensor, rows: Int[np.ndarray, " batch"]) -> Tensor:
+        shift, scale = self.affine.shift[name], self.affine.scale[name]
+        # indexing copies the rows, so these arrays may be read-only, too
+        codes = self.subject[rows] if len(shift) > 1 else np.zeros(1, np.int32)
+        x -= torch.from_numpy(shift[codes][:, None]).to(x.device)  # batch (or 1), 1, features
+        x *= torch.from_numpy(scale[codes][:, None]).to(x.device)
+        return x.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
+
+    def defined(self, rows: Int[np.ndarray, " batch"]) -> Int[np.ndarray, " kept"]:
+        """Those rows that have a target for at least one head."""
+        known = np.zeros(len(rows), bool)
+        for head in self.heads:
+            known |= np.isfinite(self.targets[head.name][rows])
+        return rows[known]
+
+
+def shuffled_batches(
+    rows: Int[np.ndarray, " rows"], batch_size: int, generator: np.random.Generator
+) -> list[Int[np.ndarray, " batch"]]:
+    """Rows in random order, cut into batches; a last batch of one joins the one before it."""
+    order = generator.permutation(rows)
+    starts = list(range(0, len(order), batch_size))
+    if len(starts) > 1 and len(order) - starts[-1] == 1:
+        starts.pop()  # batch norm can learn nothing from one row
+    return np.split(order, starts[1:])
+
+
+def chunks(rows: Int[np.ndarray, " rows"], size: int = 1024) -> Iterator[Int[np.ndarray, " chunk"]]:
+    """Rows in their order, in large pieces, for evaluation."""
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]

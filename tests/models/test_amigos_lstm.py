@@ -1,0 +1,121 @@
+"""Published numbers of weights, exactly, and what the configuration may change."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from emo_ray.models.amigos_lstm import VARIANTS, AmigosLstmConfig, scale_widths, widest_modality
+from emo_ray.models.base import SegmentShape
+from emo_ray.models.blocks import RowSafeBatchNorm, count_weights
+
+HEADS = {"valence": 1, "arousal": 1, "transition": 1}
+
+TORCH_RAW = {
+    "lightweight": 3_403,
+    "moderate": 5_169,
+    "enhanced": 7_067,
+    "loso": 22_907,
+    "maximum": 58_427,
+    "loso15847": 16_159,
+    "max50123": 50_523,
+}
+KERAS_TOTAL = {
+    "lightweight": 3_275,
+    "moderate": 5_009,
+    "enhanced": 6_875,
+    "loso": 22_523,
+    "maximum": 57_963,
+    "loso15847": 15_847,
+    "max50123": 50_123,
+}
+TORCH_TOKENS = {"lightweight": 7_563, "moderate": 10_369, "loso": 35_387, "maximum": 75_067}
+
+
+def shape(eeg, ecg, gsr):
+    return SegmentShape(tokens={"eeg": (20, eeg), "ecg": (20, ecg), "gsr": (20, gsr)}, heads=HEADS)
+
+
+def n_running_statistics(model):
+    norms = [module for module in model.modules() if isinstance(module, RowSafeBatchNorm)]
+    return sum(norm.running_mean.numel() + norm.running_var.numel() for norm in norms)
+
+
+@pytest.mark.parametrize(("variant", "n_weights"), TORCH_RAW.items())
+def test_weights_on_raw_signals_are_the_published_number(variant, n_weights):
+    assert count_weights(AmigosLstmConfig(variant=variant).build(shape(14, 1, 1))) == n_weights
+
+
+@pytest.mark.parametrize(("variant", "total"), KERAS_TOTAL.items())
+def test_keras_total_is_the_published_number(variant, total):
+    model = AmigosLstmConfig(variant=variant, keras_biases=True).build(shape(14, 1, 1))
+    assert count_weights(model) + n_running_statistics(model) == total
+
+
+def test_maximum_trains_all_keras_weights_but_the_running_statistics():
+    model = AmigosLstmConfig(variant="maximum", keras_biases=True).build(shape(14, 1, 1))
+    assert (count_weights(model), n_running_statistics(model)) == (57_659, 304)
+
+
+@pytest.mark.parametrize(("variant", "n_weights"), TORCH_TOKENS.items())
+def test_weights_on_feature_tokens_are_the_published_number(variant, n_weights):
+    assert count_weights(AmigosLstmConfig(variant=variant).build(shape(70, 12, 8))) == n_weights
+
+
+def test_all_variants_are_counted():
+    assert set(TORCH_RAW) == set(KERAS_TOTAL) == set(VARIANTS)
+
+
+def test_second_bias_stays_zero_with_keras_biases():
+    model = AmigosLstmConfig(keras_biases=True).build(shape(14, 1, 1))
+    frozen = [weight for name, weight in model.named_parameters() if "bias_hh" in name]
+    assert len(frozen) == 3
+    assert not any(weight.any() or weight.requires_grad for weight in frozen)
+
+
+def test_widest_modality_gets_the_eeg_widths_and_the_first_wins_a_tie():
+    assert widest_modality(SegmentShape(tokens={"gsr": (20, 3), "fnirs": (20, 9)}, heads=HEADS)) == "fnirs"
+    assert widest_modality(SegmentShape(tokens={"a": (20, 9), "b": (20, 9)}, heads=HEADS)) == "a"
+
+
+def test_penalty_of_loso_is_l2_over_the_first_dense_kernels():
+    model = AmigosLstmConfig(variant="loso").build(shape(14, 1, 1))
+    kernels = [branch.dense[0].weight for branch in model.branches] + [model.fusion[0].weight]
+    assert_close(model.penalty(), 0.01 * sum((kernel**2).sum() for kernel in kernels))
+
+
+def test_penalty_of_maximum_also_holds_the_second_eeg_kernel():
+    model = AmigosLstmConfig(variant="maximum").build(shape(14, 1, 1))
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.fill_(1.0)
+    # kernels 32x48 + 48x24 (EEG), 16x20 (ECG), 16x20 (GSR), 48x64 (fusion of 24 + 12 + 12)
+    assert_close(model.penalty(), torch.tensor(0.001 * (1536 + 1152 + 320 + 320 + 3072)))
+
+
+def test_moderate_has_no_penalty_until_asked():
+    assert AmigosLstmConfig().build(shape(14, 1, 1)).penalty() is None
+    assert AmigosLstmConfig(l2=0.1).build(shape(14, 1, 1)).penalty() > 0
+
+
+def test_widths_are_scaled_and_stay_at_least_one():
+    assert scale_widths((20, 10, 1), 0.25) == (5, 2, 1)
+    assert scale_widths((16,), 2.0) == (32,)
+
+
+def test_changes_reach_the_variant():
+    changed = AmigosLstmConfig(input_dropout=0.1, dropout=0.2, l2=0.5).resolved_variant()
+    assert (changed.input_dropout, changed.dense_dropouts, changed.fusion_dropouts, changed.l2) == (
+        0.1,
+        (0.2, 0.2),
+        (0.2, 0.2),
+        0.5,
+    )
+
+
+def test_state_is_read_at_the_last_valid_token_not_after_the_padding():
+    model = AmigosLstmConfig().build(shape(14, 1, 1)).eval()
+    short = {"eeg": torch.randn(2, 5, 14), "ecg": torch.randn(2, 5, 1), "gsr": torch.randn(2, 5, 1)}
+    padded = {name: torch.cat([x, torch.zeros(2, 15, x.shape[2])], dim=1) for name, x in short.items()}
+    mask = {name: torch.arange(20).expand(2, 20) < 5 for name in short}
+    full = {name: torch.ones(2, 5, dtype=torch.bool) for name in short}
+    assert_close(model(padded, mask)["emb"], model(short, full)["emb"])

@@ -1,0 +1,121 @@
+"""Batches: standardised, masked, and copied out of read-only memory."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from emo_ray.errors import TrainingError
+from emo_ray.training.data import Affine, chunks, shuffled_batches
+
+ROWS = np.array([7, 2, 2, 11])
+
+
+def shared_affine(shift, scale):
+    return Affine(
+        shift={"eeg": np.full((1, 5), shift, np.float32), "gsr": np.zeros((1, 2), np.float32)},
+        scale={"eeg": np.full((1, 5), scale, np.float32), "gsr": np.ones((1, 2), np.float32)},
+    )
+
+
+def test_shape_tells_a_model_all_it_needs(three_heads):
+    shape = three_heads.shape()
+    assert shape.tokens == {"eeg": (4, 5), "gsr": (3, 2)}
+    assert shape.heads == {"valence": 1, "arousal": 1, "transition": 1}
+
+
+def test_batch_is_standardised_by_the_shared_row(single_head):
+    batch = replace(single_head, affine=shared_affine(2.0, 10.0)).batch(ROWS)
+    np.testing.assert_allclose(
+        batch.x["eeg"].numpy(), (single_head.values["eeg"][ROWS] - 2) * 10, rtol=1e-5, atol=1e-5
+    )
+
+
+def test_batch_is_standardised_by_the_row_of_the_subject(single_head):
+    shift = np.arange(4, dtype=np.float32)[:, None].repeat(5, axis=1)  # subject code s: minus s
+    affine = Affine(
+        shift={"eeg": shift, "gsr": np.zeros((4, 2), np.float32)},
+        scale={"eeg": np.ones((4, 5), np.float32), "gsr": np.ones((4, 2), np.float32)},
+    )
+    batch = replace(single_head, affine=affine).batch(ROWS)
+    expected = single_head.values["eeg"][ROWS] - np.array([3, 2, 2, 3])[:, None, None]  # row % 4
+    np.testing.assert_allclose(batch.x["eeg"].numpy(), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_undefined_features_become_zero_after_scaling(single_head, value):
+    values = {name: array.copy() for name, array in single_head.values.items()}
+    values["eeg"][7, 1, 3] = value
+    batch = replace(single_head, values=values, affine=shared_affine(2.0, 1.0)).batch(ROWS)
+    assert batch.x["eeg"][0, 1, 3] == 0
+    assert batch.x["eeg"].isfinite().all()
+
+
+def test_masked_tokens_become_zero_after_scaling(single_head):
+    masks = {name: mask.copy() for name, mask in single_head.masks.items()}
+    masks["eeg"][7, 1] = False
+    batch = replace(single_head, masks=masks, affine=shared_affine(2.0, 1.0)).batch(ROWS)
+    assert not batch.x["eeg"][0, 1].any()
+    assert batch.mask["eeg"][0].tolist() == [True, False, True, True]
+
+
+def test_a_constant_channel_becomes_exactly_zero(single_head):
+    values = {name: array.copy() for name, array in single_head.values.items()}
+    values["eeg"][:, :, 2] = 0.1
+    affine = shared_affine(0.0, 1e6)
+    affine.shift["eeg"][:, 2] = 0.1
+    assert not replace(single_head, values=values, affine=affine).batch(ROWS).x["eeg"][..., 2].any()
+
+
+def test_batch_leaves_the_shared_arrays_as_they_are(single_head):
+    before = single_head.values["eeg"].copy()
+    single_head.batch(ROWS).x["eeg"].zero_()
+    np.testing.assert_array_equal(single_head.values["eeg"], before)
+
+
+def test_targets_keep_their_nan(single_head):
+    single_head.targets["emotion"][7] = np.nan
+    target = single_head.batch(ROWS).targets["emotion"]
+    assert target.dtype == torch.float32
+    assert target.isnan().tolist() == [True, False, False, False]
+
+
+def test_rows_without_any_target_are_not_defined(three_heads):
+    three_heads.targets["valence"][[2, 7]] = np.nan
+    three_heads.targets["arousal"][[2, 7]] = np.nan
+    three_heads.targets["transition"][2] = np.nan
+    assert three_heads.defined(ROWS).tolist() == [7, 11]
+
+
+def test_parts_that_do_not_fit_are_refused_all_at_once(single_head):
+    with pytest.raises(TrainingError, match=r"shift of 'eeg'.*mask of 'gsr'.*no targets"):
+        replace(
+            single_head,
+            masks={"eeg": single_head.masks["eeg"], "gsr": single_head.masks["eeg"]},
+            affine=Affine.identity({"eeg": 4, "gsr": 2}),
+            targets={},
+        )
+
+
+def sizes(n_rows, batch_size):
+    return [len(b) for b in shuffled_batches(np.arange(n_rows), batch_size, np.random.default_rng(0))]
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "expected"), [(8, [4, 4]), (9, [4, 5]), (10, [4, 4, 2]), (1, [1]), (3, [3])]
+)
+def test_a_last_batch_of_one_joins_the_one_before(n_rows, expected):
+    assert sizes(n_rows, 4) == expected
+
+
+def test_shuffled_batches_hold_every_row_once():
+    rows = np.arange(100, 143)
+    batches = shuffled_batches(rows, 8, np.random.default_rng(0))
+    joined = np.concatenate(batches)
+    assert sorted(joined) == rows.tolist()
+    assert joined.tolist() != rows.tolist()
+
+
+def test_chunks_keep_the_order():
+    assert [chunk.tolist() for chunk in chunks(np.array([5, 3, 9]), size=2)] == [[5, 3], [9]]
