@@ -1,0 +1,189 @@
+"""What a report says: sentences and tables of plain strings, before any form dresses them."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from emo_ray.results.pooling import NETWORK
+from emo_ray.results.statistics import OverSubjects
+from emo_ray.results.summary import Section, SubjectRow, Summary
+
+COLUMN_MEANS = {
+    "nested": "hyperparameters chosen inside each training set",
+    "flat": "one configuration shared by all folds",
+    "transductive": "unlabelled data of the test subject was used, for instance to normalise it",
+}
+UNDEFINED = "-"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of strings; ``marked`` rows are holes (failed, missing) and are made to stand out."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    marked: frozenset[int] = frozenset()
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """Fixed decimals, or a dash where undefined."""
+    return UNDEFINED if value is None else f"{value:.{digits}f}"
+
+
+def interval(row: OverSubjects) -> str:
+    """``[0.590, 0.634]``, or a dash where undefined."""
+    return UNDEFINED if row.low is None else f"[{number(row.low)}, {number(row.high)}]"
+
+
+def shown_name(metric: str) -> str:
+    """The name of a metric as a person writes it: ``balanced accuracy``."""
+    return metric.replace("_", " ")
+
+
+def section_title(section: Section) -> str:
+    """Column, what it means, and which candidate."""
+    title = f"{section.column}: {section.model} (candidate {section.candidate})"
+    return f"{title}, PUBLISHED PROCEDURE" if section.procedure == "published" else title
+
+
+def section_lines(summary: Summary, section: Section) -> tuple[str, ...]:
+    """Sentences that stand above the tables of one section: what, how complete, and the verdict."""
+    lines = [f"Column {section.column}: {COLUMN_MEANS[section.column]}.", section.completeness]
+    if section.procedure == "published":
+        lines.append("This reproduces a published procedure with its flaws: it is not a result.")
+    rivals = sum(other.column == section.column for other in summary.sections)
+    if rivals > 1:
+        lines.append(
+            f"{rivals} candidates of this column were scored on the same test subjects: the best of them "
+            f"looks better than it is."
+        )
+    return (*lines, section.verdict.sentence)
+
+
+def headline(summary: Summary) -> str:
+    """The study in a few sentences; holes come first."""
+    return " ".join((holes(summary), *(score_sentence(summary, section) for section in summary.sections[:3])))
+
+
+def holes(summary: Summary) -> str:
+    """How many runs finished, failed and are missing."""
+    counts = summary.counts
+    if counts.finished == counts.planned:
+        return f"All {counts.planned} runs finished."
+    parts = [f"{counts.failed} FAILED"] if counts.failed else []
+    parts += [f"{counts.missing} not run yet"] if counts.missing else []
+    return f"{counts.finished} of {counts.planned} runs finished, {', '.join(parts)}."
+
+
+def score_sentence(summary: Summary, section: Section) -> str:
+    """The primary score of one section with its interval, and whether the references are beaten."""
+    row = section.models[NETWORK].get(summary.primary_metric)
+    name = shown_name(summary.primary_metric)
+    if row is None or row.mean is None:
+        return f"{section.column}: no {name} yet."
+    beaten = "beats every reference" if section.verdict.beats_every_reference else _unbeaten(section)
+    return (
+        f"{section.column}: {name} {number(row.mean)}, 95 % interval {interval(row)} over "
+        f"{row.n_subjects} subjects; {beaten}."
+    )
+
+
+def _unbeaten(section: Section) -> str:
+    names = [c.reference for c in section.verdict.comparisons if c.outcome == "not beaten"]
+    return f"does not beat {', '.join(names)}" if names else "not compared with every reference"
+
+
+def score_table(section: Section, metric: str) -> Table:
+    """The network and its references on one metric."""
+    rows = []
+    for model, metrics in section.models.items():
+        row = metrics.get(metric)
+        if row is not None:
+            cells = (number(row.mean), number(row.sd), interval(row), number(row.pooled), str(row.n_subjects))
+            rows.append((model, *cells))
+    return Table(("model", "mean", "sd", "95 % interval", "pooled", "subjects"), tuple(rows))
+
+
+def metric_table(section: Section) -> Table:
+    """Every metric: mean and interval of the network, means of the references beside it."""
+    references = [name for name in section.models if name != NETWORK]
+    rows = []
+    for metric, row in section.models[NETWORK].items():
+        beside = (section.models[name].get(metric) for name in references)
+        means = tuple(number(other.mean) if other else UNDEFINED for other in beside)
+        rows.append((shown_name(metric), number(row.mean), number(row.sd), interval(row), *means))
+    return Table(("metric", "network", "sd", "95 % interval", *references), tuple(rows))
+
+
+def subject_table(summary: Summary, section: Section) -> Table:
+    """One row a test subject of a run; a failed or missing run keeps its row."""
+    references = [name for name in section.models if name != NETWORK]
+    others = [m for m in section.models[NETWORK] if m != summary.primary_metric and "/" not in m]
+    header = ["subject", "status", shown_name(summary.primary_metric), *references]
+    header += [*map(shown_name, others), "segments", "best epoch", "seconds"]
+    rows = [_subject_cells(summary, row, references, others) for row in section.subjects]
+    if section.counts.failed:
+        header.append("error")
+        rows = [(*cells, row.error) for cells, row in zip(rows, section.subjects, strict=True)]
+    marked = frozenset(i for i, row in enumerate(section.subjects) if row.status != "finished")
+    return Table(tuple(header), tuple(rows), marked)
+
+
+def _subject_cells(
+    summary: Summary, row: SubjectRow, references: list[str], others: list[str]
+) -> tuple[str, ...]:
+    primary = summary.primary_metric
+    scores = [row.scores.get(primary)]
+    scores += [row.references.get(name, {}).get(primary) for name in references]
+    scores += [row.scores.get(name) for name in others]
+    timing = summary.timing.runs.get(row.fingerprint)
+    return (
+        row.subject,
+        "not run yet" if row.status == "missing" else row.status,
+        *map(number, scores),
+        str(row.n_segments or UNDEFINED),
+        UNDEFINED if row.best_epoch is None or row.best_epoch < 0 else str(row.best_epoch),
+        number(timing.total_s if timing else None, digits=1),
+    )
+
+
+def failure_table(summary: Summary) -> Table:
+    """Every failed run with its error, whatever its section."""
+    rows = tuple(
+        (section.column, row.subject, row.fingerprint, row.error)
+        for section in summary.sections
+        for row in section.subjects
+        if row.status == "failed"
+    )
+    return Table(("column", "subject", "run", "error"), rows, frozenset(range(len(rows))))
+
+
+def rejected_table(summary: Summary) -> Table:
+    """Trials that were left out, grouped by reason."""
+    rows = []
+    for reason, count in summary.rejected_by_reason.items():
+        trials = Counter(trial.subject for trial in summary.rejected if trial.reason == reason)
+        who = ", ".join(f"{subject} ({n})" for subject, n in sorted(trials.items()))
+        rows.append((reason, str(count), who))
+    return Table(("reason", "trials", "subjects (trials)"), tuple(rows))
+
+
+def provenance_table(summary: Summary) -> Table:
+    """What made the numbers."""
+    made, timing = summary.provenance, summary.timing
+    dirty = " with uncommitted changes" if made.git_dirty else ""
+    versions = ", ".join(f"{library} {version}" for library, version in made.versions.items())
+    rows = (
+        ("job", made.job),
+        ("command", timing.command),
+        ("code", f"{made.git_commit or 'no git commit'}{dirty}"),
+        ("data digest", made.data_digest),
+        ("feature store", made.store_key),
+        ("versions", versions),
+        (
+            "seconds in workers",
+            f"{number(timing.total_s, 0)} ({number(timing.train_s, 0)} in training loops)",
+        ),
+        ("intervals", "percentile bootstrap over subjects, 10,000 resamples, fixed seed"),
+        ("predictions", made.paths["predictions"]),
+    )
+    return Table(("what", "value"), tuple(row for row in rows if row[1]))

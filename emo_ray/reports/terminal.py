@@ -1,0 +1,68 @@
+"""The results as plain text, for the end of a job; never wider than 100 columns."""
+
+import textwrap
+
+from emo_ray.reports.content import (
+    Table,
+    failure_table,
+    holes,
+    metric_table,
+    rejected_table,
+    score_table,
+    section_lines,
+    section_title,
+    shown_name,
+)
+from emo_ray.results.summary import Section, Summary
+
+WIDTH = 100
+MAX_FAILURES = 10
+
+
+def results_table(summary: Summary) -> str:
+    """All sections with their references, failed runs and rejected trials."""
+    blocks = [f"{summary.name} | {summary.protocol} | {holes(summary)}"]
+    blocks += [_section(summary, section) for section in summary.sections]
+    blocks += [_failures(summary), _rejected(summary)]
+    return "\n\n".join(_fit(block) for block in blocks if block) + "\n"
+
+
+def _section(summary: Summary, section: Section) -> str:
+    arrow = "higher is better" if summary.direction == "max" else "lower is better"
+    lines = [f"== {section_title(section)}", *section_lines(summary, section)]
+    if section.counts.finished:
+        lines += ["", f"{shown_name(summary.primary_metric)} ({arrow})"]
+        lines += _aligned(score_table(section, summary.primary_metric))
+        lines += ["", "means of all metrics", *_aligned(metric_table(section))]
+    return "\n".join(lines)
+
+
+def _failures(summary: Summary) -> str:
+    rows = failure_table(summary).rows
+    lines = [f"FAILED {subject} ({column}, run {run}): {error}" for column, subject, run, error in rows]
+    if len(lines) > MAX_FAILURES:
+        lines[MAX_FAILURES:] = [f"and {len(lines) - MAX_FAILURES} more failed rows: see the report"]
+    return "\n".join(lines)
+
+
+def _rejected(summary: Summary) -> str:
+    rows = rejected_table(summary).rows
+    return "\n".join(f"rejected trials: {count} x {reason}" for reason, count, _ in rows)
+
+
+def _aligned(table: Table) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(table.header, *table.rows, strict=True)]
+    return ["  ".join(_cells(row, widths)).rstrip() for row in (table.header, *table.rows)]
+
+
+def _cells(row: tuple[str, ...], widths: list[int]) -> list[str]:
+    first = row[0].ljust(widths[0])
+    return [first, *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+
+
+def _fit(block: str) -> str:
+    lines = [
+        line if len(line) <= WIDTH else textwrap.fill(line, WIDTH, subsequent_indent="    ")
+        for line in block.split("\n")
+    ]
+    return "\n".join(lines)
