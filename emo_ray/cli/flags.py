@@ -1,0 +1,127 @@
+"""The command line that every job shares: flags, and dotted overrides of any field of the experiment."""
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import yaml
+from pydantic import ValidationError
+
+from emo_ray.config_errors import explain
+from emo_ray.errors import ConfigError
+from emo_ray.experiment import ExperimentConfig
+from emo_ray.models.registry import MODELS
+from emo_ray.protocols.subject_protocols import PROTOCOLS
+
+SCALINGS = {"train": ("train",), "transductive": ("transductive",), "both": ("train", "transductive")}
+
+
+def job_parser(name: str, description: str) -> argparse.ArgumentParser:
+    """The parser of a job."""
+    parser = argparse.ArgumentParser(prog=name, description=description, allow_abbrev=False)
+    add = parser.add_argument
+    add("--data", type=Path, help="folder or file of the corpus, or a YAML that describes your own data")
+    add("--task", help="which target; the corpus says which there are")
+    add("--model", help=f"one of {', '.join(MODELS)}, with a variant after a colon: amigos_lstm:loso")
+    add("--protocol", choices=list(PROTOCOLS), help="rule that yields folds")
+    add("--subjects", help="a number (the first so many), seeded:N (a seeded choice), or names: P01,P02,P05")
+    add("--scaling", choices=list(SCALINGS), help="whose moments standardise a subject; 'both' gives both columns")
+    add("--epochs", type=int, help="most epochs of a run")
+    add("--seed", type=int, help="the one integer that all random streams come from")
+    add("--study", default="", help="name of the study; the default names it by its content")
+    add("--root", type=Path, help="holds store, studies and MLflow; else EMO_RAY_ROOT, else the user's data folder")
+    add("--tracking-uri", help="MLflow store; else MLFLOW_TRACKING_URI, else SQLite below the root; 'none' for no tracking")
+    add("--address", help="Ray cluster to run on; else RAY_ADDRESS, else a cluster of its own on this machine")
+    add("--cpus-per-run", type=float, default=1.0, help="cores a fold takes (it uses one thread)")
+    add("--gpus-per-run", type=float, default=0.0, help="GPUs a fold takes; a fraction lets folds share one")
+    add("--smoke", action="store_true", help="a few subjects and two epochs: does everything work here?")
+    add("--refresh", action="store_true", help="compute the features again")
+    add("--debug", action="store_true", help="show tracebacks")
+    add("overrides", nargs="*", metavar="FIELD=VALUE", help="any field: training.batch_size=32 extraction.baseline=mask")
+    return parser
+
+
+def find_root(given: Path | None) -> Path:
+    """Where everything is kept: the flag, else EMO_RAY_ROOT, else the user's data folder."""
+    place = given or os.environ.get("EMO_RAY_ROOT") or platformdirs.user_data_path("emo_ray")
+    return Path(place).expanduser().resolve()
+
+
+def find_tracking_uri(given: str | None, root: Path) -> str:
+    """The flag, else MLFLOW_TRACKING_URI, else SQLite below the root; empty for no tracking."""
+    uri = given or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
+    return "" if uri == "none" else uri
+
+
+def command_line() -> str:
+    """This process's command as one could type it again."""
+    return shlex.join([Path(sys.executable).name, *sys.argv])
+
+
+def apply_overrides(base: ExperimentConfig, overrides: Sequence[str]) -> ExperimentConfig:
+    """Replace fields of an experiment by dotted name; values are read as YAML.
+
+    Raises
+    ------
+    ConfigError : every override that names no field or has a value of the wrong kind, all at once
+    """
+    content = base.model_dump(mode="python")
+    for override in overrides:
+        name, equals, text = override.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"{override!r} is not FIELD=VALUE, as in training.batch_size=32")
+        _set(content, name.split("."), _parse(text, override))
+    return validated(content)
+
+
+def validated(content: Mapping[str, Any]) -> ExperimentConfig:
+    """An experiment from plain values, with errors for people.
+
+    Raises
+    ------
+    ConfigError : all problems at once
+    """
+    try:
+        return ExperimentConfig.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError(explain(error, ExperimentConfig, "the experiment")) from error
+
+
+def parse_subjects(text: str | None) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Names of subjects, or how many of them as protocol fields: "10" and "seeded:10".
+
+    Raises
+    ------
+    ConfigError : neither a number nor names
+    """
+    if not text:
+        return (), {}
+    choice, _, number = text.rpartition(":")
+    if number.isdigit() and choice in ("", "first", "seeded"):
+        return (), {"n_subjects": int(number), "choice": choice or "first"}
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if not names or choice:
+        raise ConfigError(f"--subjects {text!r}: give a number, seeded:N, or names with commas between")
+    return names, {}
+
+
+def _parse(text: str, override: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{override!r}: {text!r} is not a value ({str(error).splitlines()[0]})") from error
+
+
+def _set(content: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    """Set a nested field; a field that does not exist is left for validation to explain."""
+    *folders, last = path
+    for folder in folders:
+        content = content.setdefault(folder, {})
+        if not isinstance(content, dict):
+            raise ConfigError(f"{'.'.join(path)}: {folder} is a value and has no fields")
+    content[last] = value

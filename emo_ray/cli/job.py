@@ -1,0 +1,225 @@
+"""What a job script says, and what happens when it runs: from its flags to the results table."""
+
+import logging
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from emo_ray.cli.flags import (
+    SCALINGS,
+    apply_overrides,
+    command_line,
+    find_root,
+    find_tracking_uri,
+    job_parser,
+    parse_subjects,
+    validated,
+)
+from emo_ray.corpora.base import CorpusConfig
+from emo_ray.corpora.layout import read_layout
+from emo_ray.errors import ConfigError, EmoRayError, TrackingError
+from emo_ray.experiment import ExperimentConfig
+from emo_ray.extraction.registry import default_extraction
+from emo_ray.models.base import ModelConfig
+from emo_ray.models.registry import MODELS
+from emo_ray.orchestration.cluster import cluster
+from emo_ray.orchestration.folds import Resources
+from emo_ray.orchestration.study import Study, choose_files, run_study
+from emo_ray.reports.terminal import results_table
+from emo_ray.reports.writing import write_report
+from emo_ray.results.run_result import RunRecord
+from emo_ray.results.study_results import StudyResults
+from emo_ray.results.summary import Summary, summarise
+from emo_ray.tracking.mlflow import MlflowTracker
+from emo_ray.tracking.outbox import Outbox
+
+EXIT_FAILED_FOLDS = 3
+EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class LosoJob:
+    """What one evaluation job is about.
+
+    Attributes
+    ----------
+    name : of the script, and of its studies
+    corpus : the corpus at a folder or file
+    model : the network to evaluate
+    scaling : key of `SCALINGS`
+    settings : further fields of the experiment, by dotted name
+    demo : makes the embedded default data (``smoke`` or not) and returns where they lie; None asks for --data
+    """
+
+    name: str
+    corpus: Callable[[Path], CorpusConfig]
+    model: ModelConfig
+    scaling: str = "both"
+    settings: tuple[str, ...] = ()
+    demo: Callable[[bool], Path] | None = None
+    description: str = ""
+
+
+@dataclass
+class _Watcher:
+    """Follows a study for MLflow: the store is checked while features are computed, before folds start."""
+
+    outbox: Outbox | None
+    check: Future[None]
+    heard: Callable[[RunRecord], None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.heard = self.outbox.heard if self.outbox else lambda record: None
+
+    def opened(self, results: StudyResults) -> None:
+        """Refuse a tracking store that does not answer; nothing has been started yet."""
+        self.check.result()
+        if self.outbox:
+            self.outbox.opened(results)
+
+
+def run_loso(job: LosoJob, arguments: Sequence[str] | None = None) -> None:
+    """Run a job from its command line; ends the process with its exit code."""
+    options = job_parser(job.name, job.description).parse_args(arguments)
+    sys.exit(guarded(lambda: _run(job, options), options.debug))
+
+
+def guarded(action: Callable[[], int], debug: bool) -> int:
+    """Run an action so that errors are sentences for people; ``debug`` shows tracebacks."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    try:
+        return action()
+    except KeyboardInterrupt:
+        print("\nstopped: what was finished is recorded; the same command goes on from there", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except EmoRayError as error:
+        if debug:
+            raise
+        print(f"\nerror: {error}", file=sys.stderr)
+        return 1
+    except Exception as error:
+        if debug:
+            raise
+        print(
+            f"\nunexpected error: {type(error).__name__}: {error}\nresults that were recorded are intact; "
+            "--debug shows where it happened, which belongs into a bug report",
+            file=sys.stderr,
+        )
+        return 2
+
+
+def _run(job: LosoJob, options: Namespace) -> int:
+    root = find_root(options.root)
+    uri = find_tracking_uri(options.tracking_uri, root)
+    study = _study(job, options, options.data or _demo_data(job, options), root)
+    tracker = MlflowTracker(uri, experiment=job.name, artifact_root=root / "artifacts") if uri else None
+    watcher = _Watcher(Outbox(tracker) if tracker else None, _check_in_background(tracker, root))
+    with cluster(options.address):
+        results = run_study(study, watcher)
+    summary = summarise(results)
+    report = write_report(results, summary)
+    undelivered = _finish_tracking(tracker, watcher, summary, report.folder)
+    print(results_table(summary))
+    print(f"\nreport      {report.page}")
+    if tracker:
+        print(f"MLflow      {ui_command(root, uri)}")
+    if undelivered:
+        print(f"MLflow lacks {undelivered}: the same command, or `emo-ray sync {results.name}`, delivers it once MLflow answers")
+    print(f"summary     {report.summary}")
+    return EXIT_FAILED_FOLDS if summary.counts.failed or summary.counts.missing else 0
+
+
+def _check_in_background(tracker: MlflowTracker | None, root: Path) -> Future[None]:
+    """Creating a fresh SQLite store takes seconds: it is done once, here, while features are computed."""
+    if tracker is None:
+        done: Future[None] = Future()
+        done.set_result(None)
+        return done
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"can not make {root} ({error.strerror}): use --root to name another folder") from error
+    return ThreadPoolExecutor(1, "mlflow-check").submit(tracker.check)
+
+
+def _finish_tracking(tracker: MlflowTracker | None, watcher: _Watcher, summary: Summary, report: Path) -> str:
+    """Deliver what waits and close the study's run; returns in words what could not be delivered."""
+    if tracker is None or watcher.outbox is None:
+        return ""
+    left = watcher.outbox.close()
+    if left:
+        return f"{left} runs"
+    try:
+        tracker.finish_study(summary, report)
+    except TrackingError as error:
+        logging.getLogger(__name__).warning("%s", error)
+        return "the study's report"
+    return ""
+
+
+def _demo_data(job: LosoJob, options: Namespace) -> Path:
+    if job.demo is None:
+        raise ConfigError(f"{job.name} needs --data: the folder or file of the corpus, or a YAML that describes it")
+    return job.demo(options.smoke)
+
+
+def _study(job: LosoJob, options: Namespace, data: Path, root: Path) -> Study:
+    subjects, protocol = parse_subjects(options.subjects)
+    if options.smoke and options.data and not options.subjects:
+        protocol = {"n_subjects": 4}
+    base = _experiment(job, options, data, protocol)
+    scalings = SCALINGS[options.scaling or job.scaling]
+    return Study(
+        experiments=tuple(base.model_copy(update={"scaling": scaling}) for scaling in scalings),
+        files=choose_files(base.corpus.find_subjects(), subjects),
+        root=root,
+        name=options.study,
+        job=job.name + ("-smoke" if options.smoke else ""),
+        command=command_line(),
+        refresh=options.refresh,
+        resources=Resources(cpus_per_run=options.cpus_per_run, gpus_per_run=options.gpus_per_run),
+    )
+
+
+def _experiment(job: LosoJob, options: Namespace, data: Path, protocol: dict[str, Any]) -> ExperimentConfig:
+    """The job's experiment with its flags, then its dotted overrides."""
+    corpus = read_layout(data) if data.suffix in (".yaml", ".yml") else job.corpus(data)
+    tasks = corpus.tasks()
+    task = options.task or next(iter(tasks))
+    if task not in tasks:
+        raise ConfigError(f"--task {task!r}: the corpus has {', '.join(tasks)}")
+    base = validated(
+        {
+            "corpus": corpus,
+            "extraction": default_extraction(corpus),
+            "task": tasks[task],
+            "model": _model(options.model) if options.model else job.model,
+            "protocol": {"kind": options.protocol or "loso", **protocol},
+        }
+    )
+    flags = {"training.max_epochs": 2 if options.smoke and options.epochs is None else options.epochs, "seed": options.seed}
+    given = [f"{name}={value}" for name, value in flags.items() if value is not None]
+    return apply_overrides(base, [*job.settings, *given, *options.overrides])
+
+
+def _model(text: str) -> dict[str, str]:
+    kind, _, variant = text.partition(":")
+    if kind not in MODELS:
+        raise ConfigError(f"--model {kind!r}: there are {', '.join(MODELS)}")
+    return {"kind": kind, "variant": variant} if variant else {"kind": kind}
+
+
+def ui_command(root: Path, uri: str) -> str:
+    """The exact command that opens the MLflow UI on a root."""
+    script = Path(sys.executable).with_name("emo-ray")
+    program = os.path.relpath(script) if script.exists() else f"{sys.executable} -m emo_ray.cli.main"
+    is_default = uri == find_tracking_uri(None, root)
+    return f"{program} ui --root {root}" + ("" if is_default else f" --tracking-uri {uri}")
+
+
+__all__ = ["LosoJob", "guarded", "run_loso", "ui_command"]

@@ -1,0 +1,58 @@
+"""The Ray cluster a job runs on: the one it was submitted to, the one it is pointed at, or its own."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from emo_ray.errors import ClusterError
+
+# Ray reads these when it is imported: neither it nor Tune may phone home or write result files of their own.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+
+import ray
+
+# The journal is our record; Tune's own snapshots would only cost time.
+os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")
+
+
+@contextmanager
+def cluster(address: str | None = None, n_cpus: int | None = None) -> Iterator[None]:
+    """Attach to a cluster for the length of a block, or start one on this machine.
+
+    ``address`` wins, then ``RAY_ADDRESS`` (which ``ray job submit`` sets), then a fresh local cluster: a job
+    never joins a cluster merely because one happens to run on the machine.
+
+    Raises
+    ------
+    ClusterError : no cluster answers at the address, or refuses this client
+    """
+    if ray.is_initialized():
+        yield
+        return
+    target = address or os.environ.get("RAY_ADDRESS") or "local"
+    _connect(target, n_cpus if target == "local" else None)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _connect(target: str, n_cpus: int | None) -> None:
+    local = {"num_cpus": n_cpus or n_cores(), "include_dashboard": False} if target == "local" else {}
+    try:
+        ray.init(address=target, log_to_driver=False, logging_level=logging.ERROR, **local)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        raise ClusterError(
+            f"no Ray cluster can be used at {target!r} ({str(error).splitlines()[0]}): check that `ray status` answers there, "
+            "that RAY_AUTH_MODE=token is set where the cluster asks for a token, or leave out --address to run here"
+        ) from error
+
+
+def n_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))

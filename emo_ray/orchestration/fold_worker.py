@@ -1,0 +1,96 @@
+"""Folds as Tune trials in warm workers: the table once a node, one thread a fold, results by mailbox."""
+
+import logging
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune
+
+from emo_ray.errors import EmoRayError
+from emo_ray.experiment import RunSpec
+from emo_ray.orchestration.policy import Decision, decide
+from emo_ray.results.run_result import RunResult
+from emo_ray.run import execute, failed
+from emo_ray.store.segment_table import SegmentTable
+from emo_ray.training.checkpoint import Checkpointer
+from emo_ray.training.loop import Runtime
+
+log = logging.getLogger(__name__)
+
+
+class Mailbox:
+    """Holds finished results until the driver has taken them; lives on the driver's node.
+
+    An actor: Tune keeps and re-writes whatever a trial reports, and results are too large for that.
+    """
+
+    def __init__(self) -> None:
+        self._results: dict[str, RunResult] = {}
+        self._starts: dict[str, int] = {}
+
+    def start(self, fingerprint: str) -> int:
+        """Count a start of a run; returns which attempt this is."""
+        self._starts[fingerprint] = self._starts.get(fingerprint, 0) + 1
+        return self._starts[fingerprint]
+
+    def put(self, result: RunResult) -> None:
+        """Leave a result."""
+        self._results[result.record.fingerprint] = result
+
+    def take(self, fingerprint: str) -> RunResult | None:
+        """Collect a result; None where the worker died before it left one."""
+        return self._results.pop(fingerprint, None)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What every worker of a study needs; references into the object store, so passing it costs nothing."""
+
+    table: "ray.ObjectRef[SegmentTable]"
+    specs: "ray.ObjectRef[Mapping[str, RunSpec]]"
+    mailbox: Any
+    checkpoints: Path
+    device: str
+
+
+def run_fold(config: Mapping[str, str], shared: Shared) -> None:
+    """Tune's trainable: one run. Its errors are results; only a lost worker makes the Tune trial fail."""
+    fingerprint = config["run"]
+    spec = _once_a_process(shared.specs)[fingerprint]
+    attempt = ray.get(shared.mailbox.start.remote(fingerprint))
+    checkpoint = shared.checkpoints / f"{fingerprint}.pt"
+    result = _attempt(spec, shared, checkpoint, attempt)
+    ray.get(shared.mailbox.put.remote(result))
+    checkpoint.unlink(missing_ok=True)
+    tune.report({"fingerprint": fingerprint, "failed": result.record.status == "failed"})
+
+
+def _attempt(spec: RunSpec, shared: Shared, checkpoint: Path, attempt: int) -> RunResult:
+    checkpointer = Checkpointer(checkpoint, spec.experiment.training.checkpoint_every_s, spec.fingerprint)
+    runtime = Runtime(device=shared.device, checkpointer=checkpointer)
+    try:
+        return execute(spec, _once_a_process(shared.table), runtime, attempt)
+    except EmoRayError as error:
+        return failed(spec, f"{type(error).__name__}: {error}", attempt)
+    except Exception as error:
+        if decide(error, attempt) is Decision.RETRY:
+            raise
+        # Failures are rows: whatever a fold died of is recorded with its place in the code, and the study goes on.
+        log.exception("run %s failed", spec.fingerprint)
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        return failed(spec, f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})", attempt)
+
+
+_FETCHED: dict[str, Any] = {}
+
+
+def _once_a_process(reference: Any) -> Any:
+    """The object behind a reference; a worker process keeps it for all its runs (views, not copies)."""
+    name = reference.hex()
+    if name not in _FETCHED:
+        _FETCHED[name] = ray.get(reference)
+    return _FETCHED[name]

@@ -1,0 +1,127 @@
+"""The runs of a study as parallel Tune trials: what the journal lacks, and nothing else."""
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from pydantic import BaseModel, ConfigDict, Field
+from ray import tune
+from ray.tune.experiment import Trial
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from emo_ray.experiment import RunSpec
+from emo_ray.orchestration.fold_worker import Mailbox, Shared, run_fold
+from emo_ray.orchestration.policy import MAX_RETRIES
+from emo_ray.progress import StageBar
+from emo_ray.results.journal import Journal
+from emo_ray.results.run_result import RunRecord
+from emo_ray.run import failed
+from emo_ray.store.segment_table import SegmentTable
+
+
+
+class Resources(BaseModel):
+    """What one run gets; never part of a run's identity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cpus_per_run: float = Field(1.0, gt=0)
+    gpus_per_run: float = Field(0.0, ge=0, description="a fraction lets several runs share a GPU")
+
+    @property
+    def device(self) -> str:
+        """Where a run's tensors live."""
+        return "cuda" if self.gpus_per_run else "cpu"
+
+
+@dataclass(frozen=True)
+class FoldRun:
+    """Everything that `run_missing` needs beside the plan."""
+
+    journal: Journal
+    resources: Resources
+    heard: Callable[[RunRecord], None]
+
+
+def run_missing(specs: Sequence[RunSpec], table: SegmentTable, study: FoldRun) -> None:
+    """Run every planned run that the journal has no finished record of; each ends as a record.
+
+    ``study.heard`` is called with every new record, after it is safe on disk.
+    """
+    missing = [spec for spec in specs if not study.journal.is_finished(spec.fingerprint)]
+    with StageBar("folds", len(specs), "fold", done=len(specs) - len(missing)) as bar:
+        if missing:
+            _tune(missing, table, study, bar)
+
+
+def _tune(specs: Sequence[RunSpec], table: SegmentTable, study: FoldRun, bar: StageBar) -> None:
+    by_name = {spec.fingerprint: spec for spec in specs}
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    mailbox = ray.remote(num_cpus=0)(Mailbox).options(scheduling_strategy=here).remote()
+    shared = Shared(
+        table=ray.put(table),
+        specs=ray.put(by_name),
+        mailbox=mailbox,
+        checkpoints=study.journal.folder / "checkpoints",
+        device=study.resources.device,
+    )
+    slots = {"cpu": study.resources.cpus_per_run, "gpu": study.resources.gpus_per_run}
+    with tempfile.TemporaryDirectory(prefix="emo_ray_tune_") as scratch:
+        tune.Tuner(
+            tune.with_resources(tune.with_parameters(run_fold, shared=shared), slots),
+            param_space={"run": tune.grid_search(list(by_name))},
+            tune_config=tune.TuneConfig(reuse_actors=True),
+            run_config=tune.RunConfig(
+                name="folds",
+                storage_path=scratch,
+                verbose=0,
+                callbacks=[_Recorder(by_name, mailbox, study, bar)],
+                failure_config=tune.FailureConfig(max_failures=MAX_RETRIES),
+            ),
+        ).fit()
+
+
+class _Recorder(tune.Callback):
+    """Takes each result from the mailbox into the journal; runs in the driver, in Tune's loop."""
+
+    def __init__(self, specs: Mapping[str, RunSpec], mailbox: Any, study: FoldRun, bar: StageBar) -> None:
+        self._specs = specs
+        self._mailbox = mailbox
+        self._study = study
+        self._bar = bar
+
+    def __reduce__(self) -> tuple[type[tune.Callback], tuple[()]]:
+        # Tune pickles callbacks for a Tuner.restore that is never used here: the journal is the record.
+        return tune.Callback, ()
+
+    def on_trial_start(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Count a start."""
+        self._bar.started()
+
+    def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Its worker was lost; Tune starts it again."""
+        self._bar.started(-1)
+
+    def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Record a result, failed or finished, and tell those who listen."""
+        name = trial.config["run"]
+        result = ray.get(self._mailbox.take.remote(name))
+        if result is None:
+            result = failed(self._specs[name], "ClusterError: its worker ended without leaving a result")
+        record = self._study.journal.append(result)
+        self._bar.finished(failed=record.status == "failed")
+        self._study.heard(record)
+
+    def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
+        """Its worker was lost more often than the policy allows: a failed row."""
+        name = trial.config["run"]
+        attempts = MAX_RETRIES + 1
+        error = (
+            f"ClusterError: its worker was lost {attempts} times (killed, out of memory, or its node went away); the same "
+            "command tries it again"
+        )
+        record = self._study.journal.append(failed(self._specs[name], error, attempts))
+        self._bar.finished(failed=True)
+        self._study.heard(record)

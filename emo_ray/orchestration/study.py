@@ -1,0 +1,139 @@
+"""A study from start to end: features, plan, folds, journal; who listens is told by the journal's records."""
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from emo_ray.errors import ConfigError, CorpusError
+from emo_ray.experiment import ExperimentConfig
+from emo_ray.files import text_digest
+from emo_ray.orchestration.features import FeatureRequest, ensure_features
+from emo_ray.orchestration.folds import FoldRun, Resources, run_missing
+from emo_ray.orchestration.plan import Plan, make_plan
+from emo_ray.provenance import git_state
+from emo_ray.results.journal import Journal
+from emo_ray.results.run_result import RunRecord
+from emo_ray.results.study_folder import load_study, open_folder
+from emo_ray.results.study_results import StudyResults
+from emo_ray.store.reader import load_table
+from emo_ray.store.segment_table import SegmentTable
+
+
+@runtime_checkable
+class StudyObserver(Protocol):
+    """Someone who follows a study; nothing it does or fails to do can cost a result."""
+
+    def opened(self, results: StudyResults) -> None:
+        """The plan stands; records of an earlier start are in ``results``."""
+
+    def heard(self, record: RunRecord) -> None:
+        """A run was recorded."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What to run and where to keep it.
+
+    Attributes
+    ----------
+    experiments : the columns of the study: alike in corpus, extraction and task
+    root : holds ``store/`` and ``studies/``
+    files : subjects to use and the files of each, as the corpus finds them
+    name : folder below ``studies/``; empty makes one from the job and a digest of the plan
+    job : what started it
+    command : the command line, for the report
+    """
+
+    experiments: tuple[ExperimentConfig, ...]
+    files: Mapping[str, tuple[Path, ...]]
+    root: Path
+    name: str = ""
+    job: str = ""
+    command: str = ""
+    refresh: bool = False
+    resources: Resources = field(default_factory=Resources)
+
+
+def run_study(study: Study, observer: StudyObserver) -> StudyResults:
+    """Run what is missing of a study, inside a cluster; returns all that is known of it afterwards.
+
+    Raises
+    ------
+    EmoRayError : anything that stops the study before its folds start; failed folds are rows instead
+    """
+    table = load_features(study)
+    plan = make_plan(study.experiments, table)
+    results = _describe(study, plan, table)
+    with Journal(results.folder) as journal:
+        open_folder(results)
+        observer.opened(load_study(results.folder))
+        run_missing(plan.specs, table, FoldRun(journal, study.resources, observer.heard))
+    return load_study(results.folder)
+
+
+def load_features(study: Study) -> SegmentTable:
+    """The table of the chosen subjects, computed where the store lacks it."""
+    first = study.experiments[0]
+    request = FeatureRequest(first.corpus, first.extraction, study.files, study.root / "store", study.refresh)
+    return load_table(ensure_features(request))
+
+
+def choose_files(
+    found: Mapping[str, tuple[Path, ...]], subjects: Sequence[str]
+) -> Mapping[str, tuple[Path, ...]]:
+    """Files of the subjects that were asked for; "P01" stands for "amigos/P01".
+
+    Raises
+    ------
+    CorpusError : a subject that was asked for is not in the corpus
+    """
+    if not subjects:
+        return found
+    by_name = {name.rpartition("/")[2]: name for name in found} | {name: name for name in found}
+    unknown = [name for name in subjects if name not in by_name]
+    if unknown:
+        known = ", ".join(name.rpartition("/")[2] for name in found)
+        raise CorpusError(f"--subjects: no {', '.join(unknown)} in the corpus, which has {known}")
+    wanted = {by_name[name] for name in subjects}
+    return {name: files for name, files in found.items() if name in wanted}
+
+
+def _describe(study: Study, plan: Plan, table: SegmentTable) -> StudyResults:
+    first = study.experiments[0]
+    name = study.name or f"{study.job}-{plan.digest}"
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+        raise ConfigError(f"--study {name!r}: use letters, digits, '.', '_' and '-' only, at most 100")
+    header: dict[str, Any] = {
+        "plan": text_digest("\n".join(spec.fingerprint for spec in plan.specs)),
+        "job": study.job,
+        "command": study.command,
+        "created_unix": time.time(),
+        "task": {
+            "heads": [
+                {"name": head.name, "kind": head.kind, "classes": list(head.classes)} for head in first.task.heads
+            ],
+            "primary_metric": first.task.primary_metric,
+        },
+        "protocol": first.protocol.kind,
+        "data_digest": text_digest("\n".join(f"{subject} {key}" for subject, key in sorted(table.keys.items())))[:32],
+        "n_subjects": len(table.subjects),
+        "n_segments": len(table),
+        "git": dict(git_state()),
+        "candidates": {
+            experiment.candidate: {"column": experiment.column, **experiment.identity()}
+            for experiment in study.experiments
+        },
+        "corpus": asdict(first.corpus.card),
+    }
+    return StudyResults(
+        name=name,
+        folder=study.root / "studies" / name,
+        header=header,
+        planned=tuple((spec.fingerprint, spec.experiment.candidate, spec.fold.test) for spec in plan.specs),
+        records={},
+        rejected=table.rejected,
+        notes=(*plan.notes, *table.notes),
+    )

@@ -1,0 +1,220 @@
+"""One run, start to end: RunSpec -> RunResult, a pure function of the spec and of the features."""
+
+import socket
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, Int64
+
+from emo_ray.errors import TrainingError
+from emo_ray.experiment import ExperimentConfig, RunSpec
+from emo_ray.protocols.lineage import check_unseen
+from emo_ray.protocols.normalize import Scaler, fit_scaler
+from emo_ray.provenance import library_versions
+from emo_ray.references.registry import REFERENCES
+from emo_ray.results.run_result import Predictions, RunRecord, RunResult
+from emo_ray.store.segment_table import SegmentTable
+from emo_ray.training.checkpoint import weights_digest, weights_to_bytes
+from emo_ray.training.data import SegmentData
+from emo_ray.training.loop import FittedModel, Runtime, Split, predict, train
+from emo_ray.training.metrics import choose_threshold, score
+from emo_ray.training.seeding import Streams, reset_process
+
+Rows = Int64[np.ndarray, " rows"]
+HeadPredictions = Mapping[str, Float32[np.ndarray, "rows ..."]]
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """A fitted model, what was fitted beside it, and whom each part has seen."""
+
+    model: FittedModel
+    data: SegmentData
+    thresholds: Mapping[str, float]
+    lineage: Mapping[str, frozenset[str]]
+    n_rows: Mapping[str, int]
+
+
+def execute(spec: RunSpec, table: SegmentTable, runtime: Runtime = Runtime(), attempt: int = 1) -> RunResult:
+    """Train on the fold's training subjects, then test once on its test subjects.
+
+    Device, observer and checkpoint file (``runtime``) and the number of the attempt can not change the result.
+
+    The test rows do not exist before training has ended and the best weights are restored.
+
+    Raises
+    ------
+    ProtocolError : something fitted has seen a test subject
+    TrainingError : the loss became NaN, or the fold has nothing to train or to test on
+    """
+    started = time.time()
+    clock = time.perf_counter()
+    fit = _fit(spec, table, runtime)
+    references = _fit_references(spec, table)
+    check_unseen(spec.fold.test, {**fit.lineage, **references.lineage})
+    test = _labelled_rows(table, fit.data, spec.fold.test, "test", spec)
+    outputs = predict(fit.model, fit.data, test)
+    reference_outputs = references.predict(test)
+    targets = {head: values[test] for head, values in fit.data.targets.items()}
+    heads = fit.data.heads
+    record = RunRecord(
+        **identity_of(spec),
+        status="finished",
+        scores=score(heads, outputs, targets, fit.thresholds),
+        references={name: score(heads, found, targets) for name, found in reference_outputs.items()},
+        history=fit.model.history,
+        best_epoch=fit.model.best_epoch,
+        n_parameters=sum(weight.numel() for weight in fit.model.model.parameters() if weight.requires_grad),
+        weights_digest=weights_digest(fit.model.model),
+        lineage={thing: tuple(sorted(seen)) for thing, seen in {**fit.lineage, **references.lineage}.items()},
+        thresholds=fit.thresholds,
+        rows={**fit.n_rows, "test": len(test)},
+        seconds={"train": fit.model.seconds, "total": time.perf_counter() - clock},
+        started_unix=started,
+        host=socket.gethostname(),
+        attempt=attempt,
+        versions=library_versions(),
+    )
+    columns = _identity_columns(table, test)
+    columns |= {f"target/{head}": values for head, values in targets.items()}
+    columns |= _prediction_columns(fit.data, outputs)
+    for name, found in reference_outputs.items():
+        columns |= {f"reference/{name}/{column}": values for column, values in _prediction_columns(fit.data, found).items()}
+    return RunResult(record, Predictions(columns), weights_to_bytes(fit.model.model))
+
+
+def failed(spec: RunSpec, error: str, attempt: int = 1) -> RunResult:
+    """The row of a run that failed: as good a record as any other, with its error instead of scores."""
+    record = RunRecord(
+        **identity_of(spec),
+        status="failed",
+        error=error,
+        started_unix=time.time(),
+        host=socket.gethostname(),
+        attempt=attempt,
+        versions=library_versions(),
+    )
+    return RunResult(record)
+
+
+def identity_of(spec: RunSpec) -> dict[str, object]:
+    """The fields of a record that its spec alone decides."""
+    return {
+        "fingerprint": spec.fingerprint,
+        "column": spec.experiment.column,
+        "candidate": spec.experiment.candidate,
+        "subjects": spec.fold.test,
+        "spec": spec.content(),
+    }
+
+
+def segment_data(experiment: ExperimentConfig, table: SegmentTable, scaler: Scaler) -> SegmentData:
+    """The table as training sees it: chosen modalities, the task's targets, a scaler; no array is copied."""
+    chosen = experiment.modalities or tuple(modality.name for modality in table.modalities)
+    return SegmentData(
+        values={name: table.values[name] for name in chosen},
+        masks={name: table.masks[name] for name in chosen},
+        subject=table.subject,
+        targets=experiment.task.targets(table.columns),
+        heads=experiment.task.heads,
+        affine=scaler.affine,
+    )
+
+
+def _fit(spec: RunSpec, table: SegmentTable, runtime: Runtime) -> _Fit:
+    experiment, fold = spec.experiment, spec.fold
+    streams = Streams(experiment.seed).child("run", fold.name)
+    reset_process(streams)
+    scaler = fit_scaler(table, fold.train, experiment.scaling)
+    data = segment_data(experiment, table, scaler)
+    split = Split(
+        train=_labelled_rows(table, data, fold.train, "training", spec),
+        validation=_labelled_rows(table, data, fold.validation, "validation", spec),
+    )
+    model = experiment.model.build(data.shape())
+    fitted = train(model, data, split, experiment.training, streams, runtime)
+    trained_on, validated_on = table.subjects_at(split.train), table.subjects_at(split.validation)
+    return _Fit(
+        model=fitted,
+        data=data,
+        thresholds=_thresholds(fitted, data, split.validation),
+        lineage={
+            "scaler": scaler.seen,
+            "weights": trained_on,
+            "epoch": trained_on | validated_on,
+            "thresholds": trained_on | validated_on,
+        },
+        n_rows={"train": len(split.train), "validation": len(split.validation)},
+    )
+
+
+def _thresholds(fitted: FittedModel, data: SegmentData, validation: Rows) -> dict[str, float]:
+    """The decision threshold of each event head, chosen on validation subjects."""
+    events = [head.name for head in data.heads if head.kind == "event"]
+    if not events:
+        return {}
+    outputs = predict(fitted, data, validation)
+    return {name: choose_threshold(outputs[name], data.targets[name][validation]) for name in events}
+
+
+@dataclass(frozen=True)
+class _References:
+    """Models to beat: they stop nowhere, so they train on training and validation subjects alike."""
+
+    names: tuple[str, ...]
+    data: SegmentData
+    train: Rows
+    seed: int
+    lineage: Mapping[str, frozenset[str]]
+
+    def predict(self, test: Rows) -> dict[str, HeadPredictions]:
+        """Each reference fitted, then asked about the test rows."""
+        return {name: REFERENCES[name].fit_predict(self.data, self.train, test, self.seed) for name in self.names}
+
+
+def _fit_references(spec: RunSpec, table: SegmentTable) -> _References:
+    fold = spec.fold
+    subjects = sorted({*fold.train, *fold.validation})
+    scaler = fit_scaler(table, subjects, spec.experiment.scaling)
+    data = segment_data(spec.experiment, table, scaler)
+    rows = _labelled_rows(table, data, subjects, "training", spec)
+    seed = Streams(spec.experiment.seed).child("references", fold.name).integer("draws")
+    lineage = {"reference scaler": scaler.seen, "references": table.subjects_at(rows)}
+    return _References(spec.experiment.references, data, rows, seed, lineage)
+
+
+def _labelled_rows(
+    table: SegmentTable, data: SegmentData, subjects: Sequence[str], side: str, spec: RunSpec
+) -> Rows:
+    """The rows of some subjects that have a target for at least one head."""
+    rows = table.rows_of(subjects)
+    labelled = np.any([np.isfinite(values[rows]) for values in data.targets.values()], axis=0)
+    if not labelled.any():
+        raise TrainingError(
+            f"the {side} subjects of fold {spec.fold.name!r} ({', '.join(subjects)}) have {len(rows)} segments and not one "
+            "has a label for this task: leave them out with --subjects, or choose another --task"
+        )
+    return rows[labelled]
+
+
+def _identity_columns(table: SegmentTable, rows: Rows) -> dict[str, np.ndarray]:
+    return {
+        "subject": np.asarray(table.subjects, dtype=object)[table.subject[rows]],
+        "session": np.asarray(table.sessions, dtype=object)[table.session[rows]],
+        "trial": np.asarray(table.trials, dtype=object)[table.trial[rows]],
+        "index": table.index[rows],
+        "start_s": table.start_s[rows],
+    }
+
+
+def _prediction_columns(data: SegmentData, outputs: HeadPredictions) -> dict[str, np.ndarray]:
+    columns: dict[str, np.ndarray] = {}
+    for head in data.heads:
+        found = outputs[head.name]
+        if head.kind != "classes":
+            columns[f"prediction/{head.name}"] = found
+            continue
+        columns |= {f"prediction/{head.name}/{name}": found[:, code] for code, name in enumerate(head.classes)}
+    return columns
