@@ -1,0 +1,24 @@
+#!/usr/bin/env python
+"""Leave-one-subject-out evaluation of the AMIGOS multimodal LSTM: valence, arousal and transitions.
+
+    python jobs/loso_amigos.py                      on recordings that it generates, in AMIGOS format
+    python jobs/loso_amigos.py --data FOLDER        on yours
+    ray job submit jobs/loso_amigos.py              on a cluster
+"""
+
+from emo_ray.cli.demo import amigos_demo
+from emo_ray.cli.job import LosoJob, run_loso
+from emo_ray.corpora.amigos import Amigos
+from emo_ray.models.amigos_lstm import AmigosLstmConfig
+
+JOB = LosoJob(
+    name="loso_amigos",
+    corpus=lambda data: Amigos(path=data),
+    model=AmigosLstmConfig(variant="moderate"),
+    scaling="both",
+    demo=amigos_demo,
+    description="Leave-one-subject-out evaluation on AMIGOS; without --data on generated recordings.",
+)
+
+if __name__ == "__main__":
+    run_loso(JOB)

@@ -1,0 +1,21 @@
+#!/usr/bin/env python
+"""Leave-one-subject-out evaluation on a feature table: CSV or Parquet with a subject and a label column.
+
+    python jobs/loso_table.py --data features.csv       roles of columns found by name, and reported
+    python jobs/loso_table.py --data my_table.yaml      columns named in YAML
+"""
+
+from emo_ray.cli.job import LosoJob, run_loso
+from emo_ray.corpora.feature_table import FeatureTable
+from emo_ray.models.mlp import MlpConfig
+
+JOB = LosoJob(
+    name="loso_table",
+    corpus=lambda data: FeatureTable(path=data),
+    model=MlpConfig(),
+    scaling="both",
+    description="Leave-one-subject-out evaluation on a table of features (CSV or Parquet).",
+)
+
+if __name__ == "__main__":
+    run_loso(JOB)

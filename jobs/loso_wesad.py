@@ -1,0 +1,22 @@
+#!/usr/bin/env python
+"""Leave-one-subject-out evaluation on Empatica E4 wrist recordings with a label table, as WESAD's.
+
+    python jobs/loso_wesad.py --data FOLDER                  baseline, stress, amusement
+    python jobs/loso_wesad.py --data FOLDER --task stress    stress against the rest
+    python jobs/loso_wesad.py --data my_lab.yaml             your own E4 folders, described in YAML
+"""
+
+from emo_ray.cli.job import LosoJob, run_loso
+from emo_ray.corpora.empatica import wesad_wrist
+from emo_ray.models.mlp import MlpConfig
+
+JOB = LosoJob(
+    name="loso_wesad",
+    corpus=wesad_wrist,
+    model=MlpConfig(),
+    scaling="both",
+    description="Leave-one-subject-out evaluation on Empatica E4 folders with a label table (WESAD's wrist signals).",
+)
+
+if __name__ == "__main__":
+    run_loso(JOB)
