@@ -16,6 +16,10 @@ os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 
 import ray
 
+# Work that trains nothing runs in processes of its own: Ray gives an actor no process that has run a task, and the
+# processes that loaded torch while the driver planned are meant for the actors that train.
+COLD = {"env_vars": {"EMO_RAY_WORKER": "cold"}}
+
 # The journal is our record; Tune's own snapshots would only cost time.
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")
 
@@ -43,7 +47,7 @@ def cluster(address: str | None = None, n_cpus: int | None = None) -> Iterator[N
 
 
 def _connect(target: str, n_cpus: int | None) -> None:
-    local = {"num_cpus": n_cpus or n_cores(), "include_dashboard": False} if target == "local" else {}
+    local = _local_options(n_cpus) if target == "local" else {}
     try:
         ray.init(address=target, log_to_driver=False, logging_level=logging.ERROR, **local)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
@@ -51,6 +55,16 @@ def _connect(target: str, n_cpus: int | None) -> None:
             f"no Ray cluster can be used at {target!r} ({str(error).splitlines()[0]}): check that `ray status` answers there, "
             "that RAY_AUTH_MODE=token is set where the cluster asks for a token, or leave out --address to run here"
         ) from error
+
+
+def _local_options(n_cpus: int | None) -> dict[str, object]:
+    """A cluster for one job: its worker processes import what runs need while the driver still plans.
+
+    Whoever starts a cluster with ``ray start`` gets the same by RAY_preload_python_modules in its environment.
+    """
+    n = n_cpus or n_cores()
+    settings = {"preload_python_modules": ["emo_ray.orchestration.warm"], "num_workers_soft_limit": 3 * n}
+    return {"num_cpus": n, "include_dashboard": False, "_system_config": settings}
 
 
 def n_cores() -> int:

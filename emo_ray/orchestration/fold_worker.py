@@ -1,6 +1,7 @@
 """Folds as Tune trials in warm workers: the table once a node, one thread a fold, results by mailbox."""
 
 import logging
+import pickle
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,30 +23,6 @@ from emo_ray.training.loop import Runtime
 log = logging.getLogger(__name__)
 
 
-class Mailbox:
-    """Holds finished results until the driver has taken them; lives on the driver's node.
-
-    An actor: Tune keeps and re-writes whatever a trial reports, and results are too large for that.
-    """
-
-    def __init__(self) -> None:
-        self._results: dict[str, RunResult] = {}
-        self._starts: dict[str, int] = {}
-
-    def start(self, fingerprint: str) -> int:
-        """Count a start of a run; returns which attempt this is."""
-        self._starts[fingerprint] = self._starts.get(fingerprint, 0) + 1
-        return self._starts[fingerprint]
-
-    def put(self, result: RunResult) -> None:
-        """Leave a result."""
-        self._results[result.record.fingerprint] = result
-
-    def take(self, fingerprint: str) -> RunResult | None:
-        """Collect a result; None where the worker died before it left one."""
-        return self._results.pop(fingerprint, None)
-
-
 @dataclass(frozen=True)
 class Shared:
     """What every worker of a study needs; references into the object store, so passing it costs nothing."""
@@ -64,7 +41,7 @@ def run_fold(config: Mapping[str, str], shared: Shared) -> None:
     attempt = ray.get(shared.mailbox.start.remote(fingerprint))
     checkpoint = shared.checkpoints / f"{fingerprint}.pt"
     result = _attempt(spec, shared, checkpoint, attempt)
-    ray.get(shared.mailbox.put.remote(result))
+    ray.get(shared.mailbox.put.remote(fingerprint, pickle.dumps(result)))
     checkpoint.unlink(missing_ok=True)
     tune.report({"fingerprint": fingerprint, "failed": result.record.status == "failed"})
 

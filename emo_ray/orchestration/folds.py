@@ -1,5 +1,6 @@
 """The runs of a study as parallel Tune trials: what the journal lacks, and nothing else."""
 
+import pickle
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,11 +9,14 @@ from typing import Any
 import ray
 from pydantic import BaseModel, ConfigDict, Field
 from ray import tune
+from ray.tune.execution import class_cache
 from ray.tune.experiment import Trial
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from emo_ray.experiment import RunSpec
-from emo_ray.orchestration.fold_worker import Mailbox, Shared, run_fold
+from emo_ray.orchestration.cluster import COLD
+from emo_ray.orchestration.fold_worker import Shared, run_fold
+from emo_ray.orchestration.mailbox import Mailbox
 from emo_ray.orchestration.policy import MAX_RETRIES
 from emo_ray.progress import StageBar
 from emo_ray.results.journal import Journal
@@ -59,7 +63,7 @@ def run_missing(specs: Sequence[RunSpec], table: SegmentTable, study: FoldRun) -
 def _tune(specs: Sequence[RunSpec], table: SegmentTable, study: FoldRun, bar: StageBar) -> None:
     by_name = {spec.fingerprint: spec for spec in specs}
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    mailbox = ray.remote(num_cpus=0)(Mailbox).options(scheduling_strategy=here).remote()
+    mailbox = ray.remote(num_cpus=0, runtime_env=COLD, scheduling_strategy=here)(Mailbox).remote()
     shared = Shared(
         table=ray.put(table),
         specs=ray.put(by_name),
@@ -67,6 +71,9 @@ def _tune(specs: Sequence[RunSpec], table: SegmentTable, study: FoldRun, bar: St
         checkpoints=study.journal.folder / "checkpoints",
         device=study.resources.device,
     )
+    # Tune gives its actors an environment of their own (for PyTorch Lightning, which is not used here), and so could not
+    # take the processes that have loaded torch by now.
+    class_cache.DEFAULT_ENV_VARS.clear()
     slots = {"cpu": study.resources.cpus_per_run, "gpu": study.resources.gpus_per_run}
     with tempfile.TemporaryDirectory(prefix="emo_ray_tune_") as scratch:
         tune.Tuner(
@@ -107,9 +114,9 @@ class _Recorder(tune.Callback):
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Record a result, failed or finished, and tell those who listen."""
         name = trial.config["run"]
-        result = ray.get(self._mailbox.take.remote(name))
-        if result is None:
-            result = failed(self._specs[name], "ClusterError: its worker ended without leaving a result")
+        content = ray.get(self._mailbox.take.remote(name))
+        lost = "ClusterError: its worker ended without leaving a result"
+        result = pickle.loads(content) if content else failed(self._specs[name], lost)
         record = self._study.journal.append(result)
         self._bar.finished(failed=record.status == "failed")
         self._study.heard(record)

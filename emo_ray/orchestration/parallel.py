@@ -6,6 +6,7 @@ from typing import Any
 import ray
 
 from emo_ray.errors import ClusterError, EmoRayError
+from emo_ray.orchestration.cluster import COLD
 from emo_ray.progress import StageBar
 
 
@@ -17,7 +18,7 @@ def run_tasks(bar: StageBar, function: Callable[..., Any], calls: Mapping[str, t
     EmoRayError : the first error of the project's own, after all others have been done
     ClusterError : a worker was lost twice
     """
-    task = ray.remote(num_cpus=1, max_retries=1)(_call)
+    task = ray.remote(num_cpus=1, max_retries=1, runtime_env=COLD)(_call)
     pending = {task.remote(function, *arguments): name for name, arguments in calls.items()}
     bar.started(len(pending))
     errors: list[EmoRayError] = []

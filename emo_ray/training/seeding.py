@@ -51,7 +51,7 @@ def reset_process(streams: Streams) -> None:
     torch.set_grad_enabled(True)
     torch.set_flush_denormal(False)
     torch.set_float32_matmul_precision("highest")
-    torch.use_deterministic_algorithms(True)
+    torch.set_deterministic_debug_mode("error")
     # nothing here reads uninitialised memory; not filling it saves 5 % of a step
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False  # it picks kernels by the clock
