@@ -27,8 +27,6 @@ class StageBar:
             bar_format=_FORMAT,
             ascii=None if self._is_terminal else " #",
         )
-        if done == total:
-            self._show(at_once=True)
 
     def __enter__(self) -> "StageBar":
         return self

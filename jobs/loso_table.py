@@ -12,8 +12,10 @@ from emo_ray.models.mlp import MlpConfig
 JOB = LosoJob(
     name="loso_table",
     corpus=lambda data: FeatureTable(path=data),
-    model=MlpConfig(),
+    model=MlpConfig(hidden=(64,), dropout=0.5),
     scaling="both",
+    # Chosen by validation scores among eleven settings; the validation loss stops too early on subjects this different.
+    settings=("training.optimizer.weight_decay=0.01", "training.monitor=balanced_accuracy"),
     description="Leave-one-subject-out evaluation on a table of features (CSV or Parquet).",
 )
 

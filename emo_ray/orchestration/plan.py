@@ -37,12 +37,26 @@ def make_plan(experiments: Sequence[ExperimentConfig], table: SegmentTable) -> P
     specs: list[RunSpec] = []
     for experiment in experiments:
         _check_modalities(experiment, table)
-        groups = {subject: table.groups[subject] for subject in table.subjects}
-        folds = experiment.protocol.folds(groups, experiment.seed)
+        labelled = _labelled_subjects(experiment, table)
+        folds = experiment.protocol.folds({name: table.groups[name] for name in labelled}, experiment.seed)
         for fold in folds:
             _check_classes(experiment, table, fold)
         specs += [RunSpec(experiment, fold, table.keys) for fold in folds]
-    return Plan(tuple(specs), (*_group_notes(experiments, table), *_silent_notes(table)))
+    notes = (*_unlabelled_notes(experiments, table), *_group_notes(experiments, table), *_silent_notes(table))
+    return Plan(tuple(specs), notes)
+
+
+def _labelled_subjects(experiment: ExperimentConfig, table: SegmentTable) -> tuple[str, ...]:
+    """Subjects with a target for at least one segment: the others can neither train nor test anything."""
+    targets = experiment.task.targets(table.columns).values()
+    codes = np.unique(table.subject[np.any([np.isfinite(values) for values in targets], axis=0)])
+    return tuple(table.subjects[code] for code in codes)
+
+
+def _unlabelled_notes(experiments: Sequence[ExperimentConfig], table: SegmentTable) -> list[str]:
+    labelled = {name for experiment in experiments for name in _labelled_subjects(experiment, table)}
+    left_out = [name for name in table.subjects if name not in labelled]
+    return [f"left out, for they have no label for this task: {', '.join(left_out)}"] if left_out else []
 
 
 def _check_modalities(experiment: ExperimentConfig, table: SegmentTable) -> None:

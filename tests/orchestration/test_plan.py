@@ -18,6 +18,13 @@ def test_every_experiment_and_subject_is_one_run_with_a_name_of_its_own(experime
     assert len({spec.fingerprint for spec in plan.specs}) == 10
 
 
+def test_a_subject_without_one_label_is_left_out_and_noted(experiment, table):
+    labels = np.where(table.subject == 3, np.float32(np.nan), table.ratings["label"])
+    plan = make_plan([experiment], dataclasses.replace(table, ratings={**table.ratings, "label": labels}))
+    assert "fake/S04" not in {name for spec in plan.specs for name in (*spec.fold.train, *spec.fold.test)}
+    assert "left out, for they have no label for this task: fake/S04" in plan.notes
+
+
 def test_a_class_that_no_training_subject_has_is_refused_by_name(experiment, table):
     labels = np.where(table.subject == 0, table.ratings["label"], np.float32(0))
     lacking = dataclasses.replace(table, ratings={**table.ratings, "label": labels})
