@@ -65,8 +65,9 @@ class RunSpec:
     fold: Fold
     keys: Mapping[str, str]
 
+    @cached_property
     def content(self) -> dict[str, Any]:
-        """What is hashed, as plain JSON values."""
+        """What is hashed, as plain JSON values; travels with the spec, so that workers need not read the code."""
         fold = {"name": self.fold.name, **{side: list(getattr(self.fold, side)) for side in FOLD_SIDES}}
         subjects = sorted(subject for side in FOLD_SIDES for subject in fold[side])
         return {
@@ -79,7 +80,7 @@ class RunSpec:
     @cached_property
     def fingerprint(self) -> str:
         """The name of the run in the journal, in MLflow and on disk."""
-        return text_digest(json.dumps(self.content(), sort_keys=True))[:32]
+        return text_digest(json.dumps(self.content, sort_keys=True))[:32]
 
 
 FOLD_SIDES = ("train", "validation", "test")

@@ -10,11 +10,21 @@ from pathlib import Path
 _CHUNK_BYTES = 1 << 22
 
 
+def _current_umask() -> int:
+    umask = os.umask(0)  # there is no way to ask without setting it
+    os.umask(umask)
+    return umask
+
+
+_UMASK = _current_umask()
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary file beside ``path`` to write to; renamed onto it (and synced) when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    os.fchmod(handle, 0o666 & ~_UMASK)  # colleagues read it as they read any other file
     os.close(handle)
     temporary = Path(name)
     try:

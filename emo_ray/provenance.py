@@ -1,5 +1,6 @@
 """What made a result: code, library versions, git state."""
 
+import ast
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -7,7 +8,7 @@ from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
-from emo_ray.files import file_digest, text_digest
+from emo_ray.files import text_digest
 
 FEATURE_ROOMS = ("signals", "features", "corpora", "extraction", "store")
 RESULT_ROOMS = ("tasks", "models", "training", "protocols", "references", "run.py")
@@ -17,12 +18,27 @@ _PACKAGE = Path(__file__).parent
 
 @lru_cache
 def code_digest(rooms: tuple[str, ...]) -> str:
-    """Digest of the source of some rooms of emo_ray: changes when code that could change a number does.
+    """Digest of the code of some rooms of emo_ray: changes when code that could change a number does.
 
-    Library versions are not part of it: they stand in every journal record instead.
+    Comments, docstrings and layout do not count. Library versions are not part of it: they stand in
+    every journal record instead.
     """
     files = sorted(path for room in rooms for path in _sources(_PACKAGE / room))
-    return text_digest("\n".join(f"{path.relative_to(_PACKAGE)} {file_digest(path)}" for path in files))[:16]
+    return text_digest("\n".join(f"{path.relative_to(_PACKAGE)} {bare_code(path.read_text())}" for path in files))[:16]
+
+
+def bare_code(source: str) -> str:
+    """What Python makes of a source text: its syntax tree without docstrings."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [part for part in body if not _is_text(part)]  # type: ignore[attr-defined]
+    return ast.dump(tree)
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
 def _sources(place: Path) -> list[Path]:

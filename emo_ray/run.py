@@ -106,7 +106,7 @@ def identity_of(spec: RunSpec) -> dict[str, object]:
         "column": spec.experiment.column,
         "candidate": spec.experiment.candidate,
         "subjects": spec.fold.test,
-        "spec": spec.content(),
+        "spec": spec.content,
     }
 
 

@@ -116,7 +116,8 @@ def guarded(action: Callable[[], int], debug: bool) -> int:
 def _run(job: LosoJob, options: Namespace) -> int:
     root = find_root(options.root)
     uri = find_tracking_uri(options.tracking_uri, root)
-    study = _study(job, options, options.data or _demo_data(job, options), root)
+    data = options.data.expanduser().resolve() if options.data else _demo_data(job, options)
+    study = _study(job, options, data, root)
     tracker = MlflowTracker(uri, experiment=job.name, artifact_root=root / "artifacts") if uri else None
     watcher = _Watcher(Outbox(tracker) if tracker else None, _check_in_background(tracker, root))
     with cluster(options.address):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Float64
@@ -12,6 +12,7 @@ from pydantic import Field, StringConstraints
 from scipy.io import loadmat
 
 from emo_ray.corpora.base import CorpusCard, CorpusConfig
+from emo_ray.corpora.natural_order import natural_key
 from emo_ray.corpora.recording import Recording, RejectedTrial, Signal, SubjectRecordings
 from emo_ray.errors import CorpusError
 from emo_ray.signals.segments import external_segments
@@ -19,9 +20,9 @@ from emo_ray.tasks.affect import AROUSAL, VALENCE, AffectTask
 from emo_ray.tasks.base import TaskConfig
 from emo_ray.tasks.rating import RatingTask
 
-SFREQ = 128.0
-BASELINE_S = 5.0
-N_COLUMNS = 17
+SFREQ = 128.0  # Hz, of all columns of the preprocessed release
+BASELINE_S = 5.0  # seconds before each video that its cell holds too
+N_COLUMNS = 17  # 14 EEG, 2 ECG, 1 skin conductance
 EEG_CHANNELS = ("AF3", "F7", "F3", "FC5", "T7", "P7", "O1", "O2", "P8", "T8", "FC6", "F4", "F8", "AF4")
 ECG_COLUMNS = {"right": 14, "left": 15}
 GSR_COLUMN = 16
@@ -38,8 +39,9 @@ VIDEOS = {**SHORT_VIDEOS, **LONG_VIDEOS}
 # Who watched the long videos in one room; the other 17 were alone.
 GROUPS = ((7, 1, 2, 16), (6, 32, 4, 3), (29, 5, 27, 21), (18, 14, 17, 22), (15, 11, 12, 10))
 
+# In the order of the file; note that arousal comes before valence, unlike in the external annotation.
 SCALES = ("self_arousal", "self_valence", "self_dominance", "self_liking", "self_familiarity")
-EMOTIONS = (
+EMOTIONS = (  # 0 or 1
     "self_neutral",
     "self_disgust",
     "self_happiness",
@@ -49,12 +51,23 @@ EMOTIONS = (
     "self_sadness",
 )
 SELF_RATINGS = SCALES + EMOTIONS
-SCALE_MAX = 9.0
+SCALE_MAX = 9.0  # of the scales; the release may hold a value slightly above
 
 CELL_KEYS = ("VideoIDs", "joined_data", "labels_selfassessment", "labels_ext_annotation")
 FILE_STEM = re.compile(r"Data_Preprocessed_P(\d{2})", re.IGNORECASE)
 
-Cells = Mapping[str, np.ndarray]
+CARD = CorpusCard(
+    title="AMIGOS: A Dataset for Affect, Personality and Mood Research on Individuals and Groups",
+    licence="signed EULA with QMUL; redistribution forbidden",
+    citation=(
+        "Miranda-Correa, Abadi, Sebe & Patras (2021), IEEE Trans. Affective Computing 12(2), 479-493, "
+        "arXiv 1702.02510"
+    ),
+    doi="10.1109/TAFFC.2018.2884461",
+    access="request at eecs.qmul.ac.uk/mmv/datasets/amigos, signed by permanent academic staff",
+)
+
+Cells = Mapping[str, np.ndarray]  # by key of the file: (1, 20) arrays of objects
 SubjectId = Annotated[str, StringConstraints(pattern=r"^P\d{2}$")]
 
 
@@ -66,17 +79,6 @@ class Amigos(CorpusConfig):
     subjects that nobody annotated (P08, P24, P28). Rows that do not fit the length of their recording
     mean that labels and signals are not aligned: such a trial is rejected.
     """
-
-    card: ClassVar[CorpusCard] = CorpusCard(
-        title="AMIGOS: A Dataset for Affect, Personality and Mood Research on Individuals and Groups",
-        licence="signed EULA with QMUL; redistribution forbidden",
-        citation=(
-            "Miranda-Correa, Abadi, Sebe & Patras (2021), IEEE Trans. Affective Computing 12(2), 479-493, "
-            "arXiv 1702.02510"
-        ),
-        doi="10.1109/TAFFC.2018.2884461",
-        access="request at eecs.qmul.ac.uk/mmv/datasets/amigos, signed by permanent academic staff",
-    )
 
     kind: Literal["amigos"] = "amigos"
     path: Path = Field(description="folder that holds the Data_Preprocessed_Pxx.mat files, at any depth")
@@ -90,6 +92,11 @@ class Amigos(CorpusConfig):
     )
     videos: Literal["all", "short", "long"] = "all"
 
+    @property
+    def card(self) -> CorpusCard:
+        """Of the release, whichever part of it is read."""
+        return CARD
+
     def find_subjects(self) -> Mapping[str, tuple[Path, ...]]:
         """Subject to its one file, in the order of the ids.
 
@@ -102,6 +109,7 @@ class Amigos(CorpusConfig):
                 f"AMIGOS folder {self.path} is missing: set the corpus path to the unpacked release"
             )
         files: dict[str, Path] = {}
+        # at any depth: the release comes as one archive a subject, unpacked flat or into folders
         for file in sorted(self.path.rglob("*.mat")):
             match = FILE_STEM.fullmatch(file.stem)
             # Data_Original_Pxx.mat and other files of the release may lie beside
@@ -118,7 +126,7 @@ class Amigos(CorpusConfig):
                 f"{self.path} holds no Data_Preprocessed_Pxx.mat that is not excluded: "
                 "unpack the preprocessed Matlab release there, or correct the path"
             )
-        return {subject: (files[subject],) for subject in sorted(files)}
+        return {subject: (files[subject],) for subject in sorted(files, key=natural_key)}
 
     def read_subject(self, subject: str) -> SubjectRecordings:
         """Read the trials of one subject, for instance ``"amigos/P01"``.
@@ -230,7 +238,7 @@ class SubjectReader:
         if joined.size == 0:
             self.reject(trial.video, "no signals: the joined_data cell is empty")
             return None
-        self.check_cell(joined, "joined_data", trial, N_COLUMNS)
+        self.check_cell(joined, "joined_data", trial, N_COLUMNS)  # joined: times 17
         annotations = self.annotations(cells, trial, n_times=len(joined))
         if annotations is None:
             return None
@@ -240,6 +248,7 @@ class SubjectReader:
             session="long" if is_long else "short",
             trial=trial.video,
             clip=f"amigos/{trial.video}",
+            # short videos were watched alone, also by those who shared a room later
             group=session_group(self.subject) if is_long else self.subject,
             signals=self.signals(joined, trial),
             ratings=self.ratings(cells, trial),
@@ -268,9 +277,9 @@ class SubjectReader:
         if self.corpus.gsr_unit == "siemens_from_ohm":
             gsr, gsr_unit = self.conductance(gsr, trial), "uS"
         return {
-            "eeg": Signal(values[: len(EEG_CHANNELS)], SFREQ, "uV", EEG_CHANNELS),
+            "eeg": Signal(values[: len(EEG_CHANNELS)], SFREQ, "uV", EEG_CHANNELS),  # 14 times
             "ecg": Signal(values[lead : lead + 1], SFREQ, "arbitrary", (COLUMN_NAMES[lead],)),
-            "gsr": Signal(gsr, SFREQ, gsr_unit, ("GSR",)),
+            "gsr": Signal(gsr, SFREQ, gsr_unit, ("GSR",)),  # 1 times
         }
 
     def finite_float32(self, joined: np.ndarray, trial: Trial) -> Float32[np.ndarray, "17 times"]:
@@ -295,6 +304,7 @@ class SubjectReader:
         impossible = ohm <= 0
         if impossible.any():
             self.note(trial, f"{np.count_nonzero(impossible)} GSR samples are not above 0 ohm, set to NaN")
+        # 1 / ohm is siemens, 1e6 of it microsiemens
         return np.float32(1e6) / np.where(impossible, np.float32(np.nan), ohm)
 
     def ratings(self, cells: Cells, trial: Trial) -> dict[str, float]:
@@ -303,7 +313,7 @@ class SubjectReader:
         if cell.size == 0:
             self.note(trial, "no self-assessment")
             return dict.fromkeys(SELF_RATINGS, float("nan"))
-        self.check_cell(cell, "labels_selfassessment", trial, len(SELF_RATINGS))
+        self.check_cell(cell, "labels_selfassessment", trial, len(SELF_RATINGS))  # cell: 1 12
         values = np.where(np.isfinite(cell[0]), cell[0], np.nan).astype(np.float64)
         scales = values[: len(SCALES)]  # a view: the emotions after them are 0 or 1, where 0 is an answer
         unanswered, above = scales == 0, scales > SCALE_MAX
@@ -327,7 +337,7 @@ class SubjectReader:
         if cell.size == 0:
             self.note(trial, "no external annotation")
             return {VALENCE: np.full(n_segments, np.nan), AROUSAL: np.full(n_segments, np.nan)}
-        self.check_cell(cell, "labels_ext_annotation", trial, 3)
+        self.check_cell(cell, "labels_ext_annotation", trial, 3)  # cell: segments 3
         if len(cell) != n_segments:
             self.reject(
                 trial.video,
@@ -343,7 +353,7 @@ class SubjectReader:
 
     def index_is_in_order(self, index: np.ndarray, trial: Trial) -> bool:
         """True for rows in rising order; numbers other than 0..n-1 and 1..n are noted."""
-        counts = np.arange(len(index))
+        counts = np.arange(len(index))  # from 0 or from 1: neither is worth a note
         if np.array_equal(index, counts) or np.array_equal(index, counts + 1):
             return True
         shown = ", ".join(f"{value:g}" for value in index[:8])
@@ -362,6 +372,7 @@ def video_name(cell: Any) -> str:
     if value.size != 1:
         return ""
     item = value.item()
+    # a number comes as a double: 4.0 is video "4"
     return f"{item:g}" if isinstance(item, int | float) else str(item).strip().strip("'\"")
 
 
@@ -373,7 +384,7 @@ def load_cells(file: Path) -> Cells:
     CorpusError : the file can not be read, or lacks a key; names file, key and next step
     """
     try:
-        content = loadmat(file, variable_names=CELL_KEYS)
+        content = loadmat(file, variable_names=CELL_KEYS)  # the other keys cost time and are not used
     except NotImplementedError as error:
         raise CorpusError(
             f"{file} is a MATLAB v7.3 (HDF5) file, which is not read: re-save it with save(..., '-v7')"

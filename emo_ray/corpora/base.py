@@ -4,7 +4,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,10 +31,13 @@ class CorpusConfig(BaseModel, ABC):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    card: ClassVar[CorpusCard]
-
     kind: str
     path: Path = Field(description="folder or file of the corpus")
+
+    @property
+    @abstractmethod
+    def card(self) -> CorpusCard:
+        """Who made this corpus, who may use it, and how to cite it."""
 
     @abstractmethod
     def find_subjects(self) -> Mapping[str, tuple[Path, ...]]:

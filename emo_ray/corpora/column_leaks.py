@@ -18,11 +18,12 @@ from emo_ray.corpora.column_roles import Columns, Roles, did_you_mean, is_text, 
 from emo_ray.errors import CorpusError
 
 NUMBER = r"^(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|None|none|-|\?)$"  # or a sign for "missing"
-MAX_COPY_VALUES = 64
+MAX_COPY_VALUES = 64  # more are no classes, however they are written
+# Rows that a value needs on average before "it never goes with another label" says something.
 ROWS_PER_COPY_VALUE = 4
-ROWS_PER_TWIN_VALUE = 2
-CLOCK_STEPS = 20
-MAX_SHOWN = 5
+ROWS_PER_TWIN_VALUE = 2  # a one-to-one match by chance is rarer still
+CLOCK_STEPS = 20  # noise rises so many times in a row once in 21! tries
+MAX_SHOWN = 5  # in a message
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def choose_features(
         nothing is left
     """
     _check_named(columns, roles, features, drop)
-    if features:
+    if features:  # an empty list is no wish: a model without features is none
         return _as_named(columns, roles, features)
     reasons = {name: _reason(columns, roles, name) for name in columns.names if name not in drop}
     left_out = {name: reason for name, reason in reasons.items() if reason} | dict.fromkeys(drop, "in drop")
@@ -111,6 +112,7 @@ def _value_reason(columns: Columns, roles: Roles, name: str) -> str | None:
 def _text_reason(columns: Columns, roles: Roles, name: str) -> str:
     if columns.one_to_one(name, roles.label):
         return "a copy of the label"
+    # numbers with a few bad cells among them: to drop the whole column in silence would be worse
     if _share_of_numbers(columns[name]) > 0.5:
         raise CorpusError(_not_numbers(columns, name))
     return "text"
@@ -135,6 +137,7 @@ def _is_label_copy(columns: Columns, name: str, label: str) -> bool:
         return False
     # a value that is hardly ever seen twice goes with one label by chance
     enough = ROWS_PER_TWIN_VALUE if n_values == n_labels else ROWS_PER_COPY_VALUE
+    # as many pairs as values: a value fixes the label; as many as labels: a label fixes the value
     return n_pairs in (n_values, n_labels) and n_pairs * enough <= columns.n_rows
 
 
@@ -143,12 +146,13 @@ def _is_scaled_copy(values: Float64[np.ndarray, " rows"], label: Float64[np.ndar
     if rows.sum() < CLOCK_STEPS or np.ptp(values[rows]) == 0 or np.ptp(label[rows]) == 0:
         return False
     with np.errstate(all="ignore"):  # huge values overflow in the product; then it is no copy that we can see
+        # not 1: a copy may have been rounded when it was written
         return bool(abs(np.corrcoef(values[rows], label[rows])[0, 1]) > 0.99999)
 
 
 def _is_clock(columns: Columns, roles: Roles, values: Float64[np.ndarray, " rows"]) -> bool:
     """Strictly rising from row to row wherever the subject, session and trial stay the same."""
-    stays: Int64[np.ndarray, " steps"] = np.ones(len(values) - 1, dtype=np.int64)
+    stays: Int64[np.ndarray, " steps"] = np.ones(len(values) - 1, dtype=np.int64)  # steps: rows - 1
     for name in (roles.subject, roles.session, roles.trial):
         if name:
             stays &= np.diff(columns.words(name).codes) == 0
@@ -176,7 +180,7 @@ def _is_fixed_by_subject(columns: Columns, name: str, subject: str) -> bool:
     if columns.n_distinct(name) > len(columns.words(subject).texts):
         return False
     _, n_subjects, n_pairs = columns.joint_counts(name, subject)
-    return n_pairs == n_subjects > 1
+    return n_pairs == n_subjects > 1  # one value a subject; of a single subject nothing can be told
 
 
 def _separates(columns: Columns, name: str, label: str) -> bool:

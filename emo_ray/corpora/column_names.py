@@ -60,12 +60,6 @@ LABEL_SIDE_WORDS = _word_set(
 )
 
 
-def natural_key(text: str) -> list[tuple[int, int, str]]:
-    """Sort key by which P2 comes before P10."""
-    parts = re.findall(r"\d+|\D+", text)
-    return [(0, int(part), part) if part[0].isdecimal() else (1, 0, part) for part in parts]
-
-
 def plain_name(name: str) -> str:
     """A name as it stands in the tiers of known names."""
     return re.sub(r"[\W_]+", "", name.lower())
@@ -76,6 +70,7 @@ def is_clock_name(name: str) -> bool:
     if ALWAYS_CLOCKS.match(name.strip()):
         return True
     tokens = name_words(name)
+    # windowId and id_code, whatever the other words are; "valid" and "midpoint" are one word each
     if tokens and "id" in (tokens[0], tokens[-1]):
         return True
     return _says_only(tokens, CLOCK_WORDS, CLOCK_SIDE_WORDS)

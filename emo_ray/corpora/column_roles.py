@@ -19,15 +19,15 @@ from emo_ray.corpora.column_names import (
     SESSION_NAMES,
     SUBJECT_NAMES,
     TRIAL_NAMES,
-    natural_key,
     plain_name,
 )
+from emo_ray.corpora.natural_order import natural_key
 from emo_ray.corpora.table_file import TableFile
 from emo_ray.errors import CorpusError
 
-MAX_SHOWN = 8
-MAX_TEXT_TWIN = 50
-MAX_TWIN_VALUES = 1000
+MAX_SHOWN = 8  # columns offered in a layout to complete
+MAX_TEXT_TWIN = 50  # texts that can be names of classes
+MAX_TWIN_VALUES = 1000  # neither labels nor people are more: do not count their pairs
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,7 @@ def words(column: pa.ChunkedArray) -> Words:
     encoded = encoded.chunk(0) if isinstance(encoded, pa.ChunkedArray) else encoded
     texts = [_word(value) for value in encoded.dictionary.to_pylist()]
     order = sorted(range(len(texts)), key=lambda i: natural_key(texts[i]))
+    # place in the dictionary -> place in natural order; the last entry is what -1 (missing) points at
     rank = np.empty(len(texts) + 1, dtype=np.int64)
     rank[order] = np.arange(len(texts))
     rank[-1] = -1
@@ -82,6 +83,7 @@ def words(column: pa.ChunkedArray) -> Words:
 
 
 def _word(value: object) -> str:
+    # from 2^53 on doubles skip whole numbers, so an id so large may be another's
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 2**53 else f"{value:.10g}"
     return str(value)
@@ -146,8 +148,8 @@ class Columns:
         """Distinct values of each column and of the pair, over the rows that have both."""
         a, b = self.words(first), self.words(second)
         both = (a.codes >= 0) & (b.codes >= 0)
-        pairs = np.unique(a.codes[both] * (len(b.texts) + 1) + b.codes[both])
         width = len(b.texts) + 1
+        pairs = np.unique(a.codes[both] * width + b.codes[both])  # one whole number a pair
         return len(np.unique(pairs // width)), len(np.unique(pairs % width)), len(pairs)
 
 
@@ -166,6 +168,7 @@ def find_roles(columns: Columns, asked: AskedRoles) -> Roles:
         raise CorpusError(_unsettled(columns, subject, label, problems))
     taken = {subject, label}
     found: dict[str, str | None] = {}
+    # optional, each from the columns that those before it left
     for role, tiers in (("trial", TRIAL_NAMES), ("session", SESSION_NAMES), ("order", ORDER_NAMES)):
         wish = getattr(asked, role)
         found[role] = _first_known(columns, tiers, taken) if wish is None else (wish or None)
@@ -223,6 +226,7 @@ def did_you_mean(name: str, known: Sequence[str]) -> str:
 
 def _first_known(columns: Columns, tiers: Sequence[str], taken: set[str]) -> str | None:
     """The best-known name there is; the other clocks are no features either."""
+    # reversed: where two names are plainly the same, the first column of the file wins
     by_plain = {plain_name(name): name for name in reversed(columns.names) if name not in taken}
     return next((by_plain[known] for tier in tiers for known in tier.split() if known in by_plain), None)
 
@@ -235,7 +239,7 @@ def _by_name(columns: Columns, role: str, tiers: Sequence[str], problems: list[s
             for name in columns.names
             if plain_name(name) in tier.split() and not _is_row_id(columns, name)
         ]
-        found.sort(key=lambda name: is_text(columns[name]))
+        found.sort(key=lambda name: is_text(columns[name]))  # False first; stable
         others = [name for name in found[1:] if not columns.one_to_one(found[0], name)]
         if others:
             problems.append(
@@ -249,11 +253,13 @@ def _by_name(columns: Columns, role: str, tiers: Sequence[str], problems: list[s
 
 
 def _is_row_id(columns: Columns, name: str) -> bool:
+    # an "id" that never repeats numbers the rows: nobody has one row only
     return plain_name(name) == "id" and columns.n_distinct(name) == columns.n_rows
 
 
 def _unsettled(columns: Columns, subject: str | None, label: str | None, problems: Sequence[str]) -> str:
     counts = {name: columns.n_distinct(name) for name in columns.names}
+    # a subject has two rows or more; a column of more than 20 values is rather a measurement than a label
     repeated = [n for n in columns.names if 1 < counts[n] <= columns.n_rows / 2 and n != label]
     few = [n for n in columns.names if 1 < counts[n] <= 20 and n != subject]
     lines = [

@@ -13,10 +13,9 @@ from jaxtyping import Float, Float32
 
 from emo_ray.errors import CorpusError
 
-MAX_FILE_BYTES = (
-    256 * 2**20
-)  # four weeks of EDA or two days of BVP; more is no export but a mistake or a bomb
-MAX_SFREQ_HZ = 1024.0
+# Four weeks of EDA or two days of BVP; more is no export but a mistake or a bomb.
+MAX_FILE_BYTES = 256 * 2**20
+MAX_SFREQ_HZ = 1024.0  # the fastest sensor of an E4 that is read, BVP, has 64
 LATEST_S = 1e11  # unix seconds of the year 5138: beyond, a time is a mistake (milliseconds, for instance)
 
 
@@ -69,9 +68,8 @@ def read_e4_file(file: Path) -> E4File:
         raise CorpusError(
             f"{file} has a rate of {sfreq:g} Hz in row 2: it must be above 0 and at most {MAX_SFREQ_HZ:g} Hz"
         )
-    with np.errstate(
-        over="ignore"
-    ):  # what single precision can not hold becomes infinite: no sample of a body
+    # what single precision can not hold becomes infinite: no sample of a body
+    with np.errstate(over="ignore"):
         values = rows[2:].astype(np.float32)
     return E4File(values, sfreq, start_s, SENSOR_FILES[file.name.split(".")[0]].unit)
 
@@ -85,7 +83,7 @@ def read_limited(file: Path) -> bytes:
     """
     try:
         with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
-            content = bytes(stream.read(MAX_FILE_BYTES + 1))
+            content = bytes(stream.read(MAX_FILE_BYTES + 1))  # the one byte more tells that there is more
     except (EOFError, zlib.error) as error:
         raise CorpusError(f"{file} is cut off or damaged ({error}): copy it again from its source") from error
     except OSError as error:  # also a file that is no gzip

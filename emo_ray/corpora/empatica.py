@@ -7,7 +7,7 @@ is the start in unix seconds, row 2 the rate in Hz, then one sample a row. Nothi
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -22,6 +22,7 @@ from emo_ray.corpora.label_table import (
     label_text,
     read_label_table,
 )
+from emo_ray.corpora.natural_order import natural_key
 from emo_ray.corpora.recording import Recording, RejectedTrial, Signal, SubjectRecordings
 from emo_ray.errors import CorpusError
 from emo_ray.tasks.base import TaskConfig
@@ -29,8 +30,38 @@ from emo_ray.tasks.classes import ClassTask
 
 SENSOR_FILE_NAME = re.compile(r"(BVP|EDA|TEMP)\.csv(\.gz)?")
 SAME_SAMPLE = 1e-6  # of a sample: a stretch that begins on a sample includes it
-WORTH_A_NOTE_S = 1.0
-EVERY_TRIAL = "(all)"
+WORTH_A_NOTE_S = 1.0  # label tables are good to about a second
+EVERY_TRIAL = "(all)"  # in place of a trial, where all of a subject is rejected
+
+Source = Literal["own", "wesad", "stress_predict"]
+
+CARDS: Mapping[Source, CorpusCard] = {
+    "own": CorpusCard(
+        title="Empatica E4 folders with a label table",
+        licence="that of the corpus in the folder",
+        citation="that of the corpus in the folder",
+        doi="",
+        access="a folder of your own",
+    ),
+    "wesad": CorpusCard(
+        title="WESAD, a multimodal dataset for wearable stress and affect detection (wrist signals)",
+        licence=(
+            "said to be CC BY 4.0 at UCI, a page not seen by us; the authors' readme states none and asks to "
+            "cite; some call it scientific and non-commercial: treat as CC BY 4.0 with attribution, and look "
+            "at the UCI page before publishing outside"
+        ),
+        citation="Schmidt, Reiss, Duerichen, Marberger & Van Laerhoven (2018), ICMI, 400-408",
+        doi="10.1145/3242969.3242985",
+        access="UCI Machine Learning Repository, dataset 465, doi 10.24432/C57K5T",
+    ),
+    "stress_predict": CorpusCard(
+        title="Stress-Predict Dataset",
+        licence="MIT, Copyright (c) 2022 Talha Iqbal, by the LICENSE in the authors' repository",
+        citation="Iqbal, Simpkin, Roshan et al. (2022), Sensors 22(21), 8135",
+        doi="10.3390/s22218135",
+        access="github.com/italha-d/Stress-Predict-Dataset",
+    ),
+}
 
 
 class EmpaticaFolders(CorpusConfig):
@@ -41,20 +72,13 @@ class EmpaticaFolders(CorpusConfig):
     rejected; so is all of a subject whose folder or labels are missing.
     """
 
-    card: ClassVar[CorpusCard] = CorpusCard(
-        title="Empatica E4 folders with a label table",
-        licence="that of the corpus in the folder",
-        citation="that of the corpus in the folder",
-        doi="",
-        access="a folder of your own",
-    )
-
     kind: Literal["empatica"] = "empatica"
     name: str = Field(
         "empatica",
         pattern=r"^[A-Za-z0-9_.-]+$",
         description='put before subject names: "wesad" gives "wesad/S2"',
     )
+    source: Source = Field("own", description="whose licence and citation the report gives")
     labels: LabelTable = Field(default_factory=LabelTable, description="the table of labelled stretches")
     keep_labels: tuple[float | str, ...] = Field(
         (), description="labels to read, as written in the table; empty for all"
@@ -78,6 +102,11 @@ class EmpaticaFolders(CorpusConfig):
                 raise ValueError(f"task {task!r} needs two classes or more, not {len(classes)}")
         return self
 
+    @property
+    def card(self) -> CorpusCard:
+        """Of the corpus that ``source`` names."""
+        return CARDS[self.source]
+
     def find_subjects(self) -> Mapping[str, tuple[Path, ...]]:
         """Every subject that has a folder or a row of the label table: the table, then the signal files.
 
@@ -99,6 +128,7 @@ class EmpaticaFolders(CorpusConfig):
         ------
         CorpusError : a signal file is truncated, garbled or has an impossible rate; there is no such subject
         """
+        # "wesad/S2" is the folder S2; the table names folders
         own_name = subject.removeprefix(f"{self.name}/")
         files = self._folders().get(own_name, {})
         rows = self._label_rows().by_subject.get(own_name)
@@ -253,8 +283,9 @@ def wesad_wrist(path: Path) -> EmpaticaFolders:
     return EmpaticaFolders(
         path=path,
         name="wesad",
+        source="wesad",
         labels=LabelTable(condition="condition", trial="protocol_name"),
-        keep_labels=(1, 2, 3),
+        keep_labels=(1, 2, 3),  # 4 is meditation, 5 to 7 are readings between the conditions
         label_tasks={
             "three_classes": {"baseline": (1,), "stress": (2,), "amusement": (3,)},
             "stress": {"no_stress": (1, 3), "stress": (2,)},
@@ -277,6 +308,7 @@ def stress_predict(path: Path) -> EmpaticaFolders:
     return EmpaticaFolders(
         path=path,
         name="stress_predict",
+        source="stress_predict",
         labels=LabelTable(condition="segment"),
         label_tasks={"stress": {"rest": (0,), "stress": (1,)}},
     )
@@ -285,8 +317,14 @@ def stress_predict(path: Path) -> EmpaticaFolders:
 def cut_signals(stretch: Stretch, zero_s: float, files: Mapping[str, E4File]) -> dict[str, Signal]:
     """The samples of every file that lie in a stretch; a file that has none there is left out.
 
-    The number of samples is rounded down, so a stretch whose end is a rounding error short of a whole
-    sample lacks that sample (two baselines of WESAD, which so have 38 segments of a minute and not 39).
+    A stretch begins with the first sample at or after its start, and has ``int(seconds * sfreq)`` samples,
+    ``seconds`` being its end less its start in double precision, with no tolerance. The second half rests on
+    rounding: eleven stretches of WESAD that are read last a whole number of half minutes, and for two of
+    them, the baselines of S6 and S14, the difference comes to 1199.9999999999998 s and not 1200. They lack a
+    sample, and so have 38 segments of a minute and not 39. It is kept since it gives the counts on which the
+    reference scores of this corpus stand (576, 322 and 177 segments, 1,075 in all). The rules without that
+    flaw do not: ``[ceil(start), ceil(end))`` in samples, or a length to the nearest sample, gives 578, 322
+    and 177; ``[ceil(start), floor(end))`` gives 571, 319 and 176.
 
     Parameters
     ----------
@@ -298,30 +336,25 @@ def cut_signals(stretch: Stretch, zero_s: float, files: Mapping[str, E4File]) ->
     for modality, file in files.items():
         start_s = stretch.start_s - (file.start_s - zero_s)  # on the clock of this file
         begin = int(np.ceil(start_s * file.sfreq - SAME_SAMPLE))
-        stop = begin + int((stretch.end_s - stretch.start_s) * file.sfreq)
+        stop = begin + int((stretch.end_s - stretch.start_s) * file.sfreq)  # no tolerance: see above
         first = max(begin, 0)  # the file may start after the stretch does
         values = file.values[first : max(stop, 0)]
         if values.size:
+            # seconds into the stretch; less than a sample unless the file starts late
             offset_s = max(first / file.sfreq - start_s, 0.0)
             # channels times: one channel a sensor
             signals[modality] = Signal(values[None], file.sfreq, file.unit, (modality.upper(),), offset_s)
     return signals
 
 
-def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
-    """Sorts S2 before S10, and everything else by its letters."""
-    parts = re.findall(r"\d+|\D+", text)
-    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts)
-
-
 def _recording(subject: str, stretch: Stretch, signals: Mapping[str, Signal]) -> Recording:
     """The recording of one stretch."""
     return Recording(
         subject=subject,
-        session="1",
+        session="1",  # an export is one sitting
         trial=stretch.trial,
-        clip=stretch.condition,
-        group=subject,
+        clip=stretch.condition,  # the condition is what all subjects went through alike
+        group=subject,  # one wrist at a time
         signals=signals,
         ratings={"label": stretch.code},
     )

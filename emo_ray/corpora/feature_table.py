@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -34,7 +34,8 @@ from emo_ray.tasks.classes import ClassTask
 from emo_ray.tasks.value import ValueTask
 
 MODALITY = "features"
-MAX_SHOWN = 5
+MAX_SHOWN = 5  # in a message
+# A trial column of such a name holds what was shown, which others saw too; "trial 3" is everybody's own.
 SHARED_STIMULI = re.compile(r"clip|video|film|stimulus", re.IGNORECASE)
 
 
@@ -47,14 +48,6 @@ class FeatureTable(CorpusConfig):
     session, else they stay as in the file. Without a ``trial`` column a run of rows with one label is a
     trial; trials only group rows, no feature or target is made from them.
     """
-
-    card: ClassVar[CorpusCard] = CorpusCard(
-        title="a feature table of the user's own",
-        licence="the user's own",
-        citation="the user's own",
-        doi="",
-        access="a CSV or Parquet file",
-    )
 
     kind: Literal["feature_table"] = "feature_table"
     name: str | None = Field(
@@ -96,11 +89,23 @@ class FeatureTable(CorpusConfig):
         return listed
 
     @property
+    def card(self) -> CorpusCard:
+        """A table tells nothing of its origin."""
+        return CorpusCard(
+            title="a feature table of the user's own",
+            licence="the user's own",
+            citation="the user's own",
+            doi="",
+            access="a CSV or Parquet file",
+        )
+
+    @property
     def prefix(self) -> str:
         """The corpus part of the subjects' names."""
         if self.name:
             return self.name
         return (
+            # up to the first dot, as in features.csv.gz
             re.sub(r"[^a-z0-9]+", "_", find_table(self.path).name.split(".")[0].lower()).strip("_") or "table"
         )
 
@@ -163,12 +168,12 @@ class _Rows:
     subject: Int64[np.ndarray, " rows"]
     session: Int64[np.ndarray, " rows"]
     trial: Int64[np.ndarray, " rows"]
-    start: Float64[np.ndarray, " rows"]
-    place: Int64[np.ndarray, " rows"]
+    start: Float64[np.ndarray, " rows"]  # in the unit of the order column
+    place: Int64[np.ndarray, " rows"]  # in the file, from 0
 
     def sorted_by(self, keys: tuple[np.ndarray, ...]) -> "_Rows":
         """The same rows in another order; the first key counts most."""
-        by = np.lexsort(keys[::-1])
+        by = np.lexsort(keys[::-1])  # NumPy takes the last key as the first
         return _Rows(*(getattr(self, name)[by] for name in ("subject", "session", "trial", "start", "place")))
 
 
@@ -191,6 +196,7 @@ class _LoadedTable:
         """One recording a session and trial, in order."""
         own = self.subjects[subject]
         changes = np.diff(self.rows.session[own]).astype(bool) | np.diff(self.rows.trial[own]).astype(bool)
+        # first row of every recording, and the row after the last one
         edges = [own.start, *(own.start + 1 + np.flatnonzero(changes)), own.stop]
         for start, stop in pairwise(edges):
             yield self._recording(subject, slice(int(start), int(stop)))
@@ -208,6 +214,7 @@ class _LoadedTable:
             clip=trial if self.has_shared_stimuli else f"{subject}/{session}/{trial}",
             group=subject,
             signals={MODALITY: signal},
+            # a value a row, so annotations: a rating would be one for the whole trial
             annotations={"label": self.label.codes[own], "start": self.rows.start[own]},
         )
 
@@ -255,7 +262,9 @@ def _subject_ids(columns: Columns, name: str) -> tuple[str, ...]:
             f"{columns.source}: subject column {name!r} is empty in {len(missing)} rows, first {shown} "
             "(counted from 1 below the header): fill them in or remove them, for a row must be somebody's"
         )
+    # a slash would be read as the end of the corpus' name
     wrong = [text for text in ids.texts if re.search(r"[/\\\x00-\x1f]", text)]
+    # whole numbers of a column with gaps come as floats; 1.5 or 1e20 is nobody
     if pa.types.is_floating(column.type):
         wrong += [text for text in ids.texts if not re.fullmatch(r"-?\d+", text)]
     if wrong:
@@ -267,7 +276,7 @@ def _subject_ids(columns: Columns, name: str) -> tuple[str, ...]:
 
 
 def _spans(subjects: list[str], codes: Int64[np.ndarray, " rows"]) -> dict[str, slice]:
-    edges = np.searchsorted(codes, np.arange(len(subjects) + 1))
+    edges = np.searchsorted(codes, np.arange(len(subjects) + 1))  # rows are sorted by subject
     return {name: slice(int(edges[i]), int(edges[i + 1])) for i, name in enumerate(subjects)}
 
 
@@ -322,7 +331,7 @@ def _starts(columns: Columns, name: str | None) -> tuple[Float64[np.ndarray, " r
             )
         column = pa.chunked_array([pa.array(dates.dt.tz_localize(None), pa.timestamp("us"))])
     if pa.types.is_timestamp(column.type):
-        return numbers(column.cast(pa.int64())) / 1e6, None
+        return numbers(column.cast(pa.int64())) / 1e6, None  # microseconds to seconds
     return numbers(column), None
 
 
@@ -330,7 +339,7 @@ def _is_unique(rows: _Rows) -> bool:
     if not np.all(np.isfinite(rows.start)):
         return False
     ordered = rows.sorted_by((rows.subject, rows.session, rows.trial, rows.start))
-    same = np.ones(len(ordered.start) - 1, dtype=bool)
+    same = np.ones(len(ordered.start) - 1, dtype=bool)  # a row and the next one
     for key in (ordered.subject, ordered.session, ordered.trial, ordered.start):
         same &= np.diff(key) == 0
     return not same.any()
@@ -340,6 +349,7 @@ def _counted(rows: _Rows) -> Float64[np.ndarray, " rows"]:
     """Number of the row within its subject, from 0."""
     by_subject = np.argsort(rows.subject, kind="stable")
     codes = rows.subject[by_subject]
+    # a row's place less that of its subject's first row
     counts = np.arange(len(codes)) - np.searchsorted(codes, codes)
     numbered = np.empty(len(codes))
     numbered[by_subject] = counts
@@ -390,11 +400,12 @@ def _doubles(columns: Columns, values: Float32[np.ndarray, "features rows"], row
     """Rows with the very same features: of one subject (twice in the file) or of two (a leak)."""
     digest = np.zeros(values.shape[1], dtype=np.uint64)
     for row in values:
+        # NaN has many bit patterns: one of them must stand for all
         bits = np.where(np.isnan(row), np.float32(0), row).view(np.uint32).astype(np.uint64)
         digest = (digest ^ bits) * np.uint64(1099511628211)  # FNV-1a over the bits, wrapping
         digest ^= digest >> np.uint64(29)
-    filled = ~np.all(np.isnan(values), axis=0)
-    frame = pd.DataFrame({"digest": digest[filled], "subject": rows.subject[filled], "label": 0})
+    filled = ~np.all(np.isnan(values), axis=0)  # rows without any value are alike and tell nothing
+    frame = pd.DataFrame({"digest": digest[filled], "subject": rows.subject[filled]})
     own = int(frame.duplicated(["digest", "subject"]).sum())
     people = frame.drop_duplicates(["digest", "subject"])
     shared = int(people.duplicated("digest").sum())

@@ -116,9 +116,9 @@ def _read_csv(file: Path) -> pd.DataFrame:
             warnings.simplefilter("error", pd.errors.ParserWarning)  # rows with more cells than the header
             table = pd.read_csv(
                 content,
-                dtype=str,
+                dtype=str,  # "1" and "1.0" are told to be one by `label_text`, not by a guess of the type
                 keep_default_na=False,
-                index_col=False,
+                index_col=False,  # else a column too many makes the first one an index, in silence
                 encoding="utf-8-sig",
                 skipinitialspace=True,
             )

@@ -11,7 +11,7 @@ from emo_ray.corpora.base import CorpusConfig
 from emo_ray.corpora.registry import CORPORA
 from emo_ray.errors import ConfigError
 
-MAX_LAYOUT_BYTES = 2**20
+MAX_LAYOUT_BYTES = 2**20  # a layout has a page; what is larger is a table given by mistake
 
 
 def read_layout(path: Path) -> CorpusConfig:
@@ -51,6 +51,7 @@ def _yaml(path: Path) -> Any:
             raise ConfigError(
                 f"{path}: too large for a layout; is it the table itself? Then give it without a layout"
             )
+        # safe: plain values only, no Python objects; sig: Windows editors begin a file with a mark
         return yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(

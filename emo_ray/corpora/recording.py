@@ -71,5 +71,3 @@ class SubjectRecordings:
     rejected: tuple[RejectedTrial, ...] = ()
     notes: tuple[str, ...] = ()
     """Facts about the files that a reader of the report should know (for instance ratings clipped at 9)."""
-
-

@@ -20,6 +20,7 @@ from emo_ray.errors import CorpusError
 CSV_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
 PARQUET_SUFFIXES = (".parquet", ".pq")
 SEPARATORS = (",", ";", "\t", "|")
+# What pandas, R and spreadsheets write for a missing cell.
 MISSING_TEXT = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NAN", "-nan", "null", "NULL", "<NA>")
 # "None" may be a class ("no emotion"), so it is missing only where the rest of the column is numbers
 MISSING_NUMBER = (*MISSING_TEXT, "None", "none", "-", "?")
@@ -82,13 +83,14 @@ def read_table(path: Path) -> TableFile:
     except UnicodeDecodeError as error:
         raise _encoding_error(source) from error
     except (OSError, EOFError, zlib.error, csv.Error, pa.ArrowException) as error:
-        if "UTF8" in str(error):
+        if "UTF8" in str(error):  # Arrow has no error class of its own for this
             raise _encoding_error(source) from error
         raise CorpusError(f"{source}: can not be read ({error}); write the file again") from error
     return _without_empty_rows(_with_nan_as_missing(read))
 
 
 def _with_nan_as_missing(read: TableFile) -> TableFile:
+    # Parquet tells a missing double from NaN; to a measurement they are the same
     columns = {
         name: pc.if_else(pc.is_nan(column), pa.scalar(None, pa.float64()), column)
         if pa.types.is_floating(column.type)
@@ -128,6 +130,7 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_dictionary(kind):
         return _plain(column.cast(kind.value_type))
     if pa.types.is_integer(kind):
+        # the upper half of uint64 does not fit int64
         return column.cast(pa.float64() if pa.types.is_uint64(kind) else pa.int64(), safe=False)
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return column.cast(pa.float64())
@@ -187,11 +190,13 @@ def _find_layout(source: Path) -> _Layout:
     number, header = next(((i, line) for i, line in lines if line.strip()), (0, ""))
     if not header:
         raise CorpusError(f"{source}: the file is empty; export the table again")
+    # the one that cuts the header into most cells; the comma wins a tie, being first
     separator = max(SEPARATORS, key=lambda sep: len(_cells(header, sep)))
     names = _cells(header, separator)
     first = next((_cells(line, separator) for _, line in lines if line.strip()), None)
     if first is None:
         raise CorpusError(f"{source}: a header and no rows; export the table again with its rows")
+    # a quote that is left over opens a name which goes on in the next line
     if '"' in re.sub(r'"[^"]*"', "", header):
         raise CorpusError(f"{source}, line {number}: a quoted column name has no end; write it on one line")
     names, notes = _fit_width(names, first)
@@ -207,7 +212,7 @@ def _text_lines(source: Path) -> Iterator[tuple[int, str]]:
 
 def _open(source: Path, encoding: str) -> Any:
     open_file = gzip.open if source.suffix.lower() == ".gz" else open
-    return open_file(source, "rt", encoding=encoding, newline=None)
+    return open_file(source, "rt", encoding=encoding, newline=None)  # old Mac line ends, too
 
 
 def _cells(line: str, separator: str) -> list[str]:
@@ -230,6 +235,7 @@ def _typed(source: Path, table: pa.Table, layout: _Layout) -> TableFile:
     for name in layout.names:
         text = pc.utf8_trim_whitespace(table.column(name))
         column = as_numbers(text)
+        # where the comma separates cells, it can not also be in a number
         if column is None and layout.separator != ",":
             column = as_numbers(pc.replace_substring(text, ",", "."))
             comma_columns += [name] if column is not None else []
@@ -245,7 +251,7 @@ def _typed(source: Path, table: pa.Table, layout: _Layout) -> TableFile:
 def as_numbers(text: pa.ChunkedArray) -> pa.ChunkedArray | None:
     """The column as int64, else as double, else None: one cell that is no number keeps it text."""
     filled = _null_where(text, MISSING_NUMBER)
-    for kind in (pa.int64(), pa.float64()):
+    for kind in (pa.int64(), pa.float64()):  # int64 first: ids of 16 and more digits stay exact
         try:
             return pc.cast(filled, kind)
         except pa.ArrowInvalid:

@@ -11,9 +11,9 @@ from emo_ray.errors import CorpusError
 
 ClassCodes = tuple[tuple[str, tuple[float, ...]], ...]
 
-MAX_CLASSES = 20
-MAX_FRACTION_CLASSES = 10
-MAX_SHOWN = 12
+MAX_CLASSES = 20  # whole numbers or texts; with more, a number is a value and a text an error
+MAX_FRACTION_CLASSES = 10  # a scale of 1 to 5 in halves has nine
+MAX_SHOWN = 12  # in a message
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,7 @@ def _names(columns: Columns, roles: Roles) -> dict[str, float]:
     if not roles.class_names:
         return {}
     twin, label = columns.words(roles.class_names), numbers(columns[roles.label])
+    # one row of each name is enough: the two columns go one-to-one
     rows = [
         int(np.flatnonzero((twin.codes == i) & np.isfinite(label))[0])
         for i in range(len(twin.texts))
@@ -113,6 +114,7 @@ def _classes(
             for name, values in asked.items()
         }
     )
+    # a code in two classes would make a segment two things at once
     uses = [code for codes in made.values() for code in codes]
     twice = [name for name, code in names.items() if uses.count(code) > 1]
     if len(made) < 2 or twice:
@@ -125,6 +127,7 @@ def _classes(
 
 
 def _code(columns: Columns, roles: Roles, names: Mapping[str, float], value: float | str) -> float:
+    # a text is looked up as a name, a number is the code itself
     known = names.get(str(value)) if isinstance(value, str) else value
     if (
         known is None

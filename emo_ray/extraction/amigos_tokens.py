@@ -23,7 +23,7 @@ from emo_ray.signals.segments import external_segments
 from emo_ray.signals.tokens import silent_tokens, token_samples
 from emo_ray.tasks.affect import AROUSAL, VALENCE
 
-MODALITIES = ("eeg", "ecg", "gsr")
+MODALITIES = ("eeg", "ecg", "gsr")  # in the order of the store and of the model's branches
 MAX_UNDEFINED = 0.5  # share of the features of a token
 ROUNDING_S = 1e-6  # far less than a sample
 
@@ -112,7 +112,7 @@ class AmigosTokens(ExtractionConfig):
             values[modality.name], masks[modality.name] = self._referenced(
                 tokens, token_starts_s, recording.baseline_s
             )
-        by_segment = (len(starts_s), self.n_tokens)
+        by_segment = (len(starts_s), self.n_tokens)  # values then: segments tokens features
         return SegmentRows(
             start_s=starts_s.astype(np.float32),
             values={name: part.reshape(*by_segment, -1).astype(np.float32) for name, part in values.items()},
@@ -167,7 +167,7 @@ class AmigosTokens(ExtractionConfig):
         """Features of one modality at every token, NaN where undefined."""
         signal = recording.signals.get(modality.name)
         if signal is None or not np.isfinite(signal.values).any():
-            return np.full((len(starts_s), modality.n_features), np.nan)
+            return np.full((len(starts_s), modality.n_features), np.nan)  # all masked
         if modality.name == "eeg":
             return token_differential_entropy(signal.values, signal.sfreq, starts_s, self.token_s, self.bands)
         if modality.name == "ecg":
@@ -182,6 +182,7 @@ class AmigosTokens(ExtractionConfig):
         Skin conductance is slow, so one second of one value is nothing odd; a whole segment of it is.
         """
         tokens = gsr_tokens(signal.values[0].astype(np.float64), signal.sfreq, starts_s, self.token_s)
+        # every n_tokens-th token opens a segment: (segments,)
         first, length = token_samples(
             starts_s[:: self.n_tokens], self.segment_s, signal.sfreq, signal.values.shape[1]
         )
@@ -219,6 +220,7 @@ def _ratings(recording: Recording, n_segments: int) -> Mapping[str, Float32[np.n
     """Annotations a segment, NaN where there are none; the subject's own ratings, equal for all segments."""
     ratings = {name: np.full(n_segments, np.nan, dtype=np.float32) for name in (VALENCE, AROUSAL)}
     for name, rows in recording.annotations.items():
+        # all rows, as their number was checked; none of a rejected trial
         ratings[name] = rows[:n_segments].astype(np.float32)
     for name, value in recording.ratings.items():
         ratings[name] = np.full(n_segments, value, dtype=np.float32)

@@ -40,8 +40,8 @@ class SegmentRows:
     """
 
     start_s: Float32[np.ndarray, " segments"]
-    values: Mapping[str, Float32[np.ndarray, "segments _ _"]]
-    masks: Mapping[str, Bool[np.ndarray, "segments _"]]
+    values: Mapping[str, Float32[np.ndarray, "segments _ _"]]  # segments tokens features
+    masks: Mapping[str, Bool[np.ndarray, "segments _"]]  # segments tokens
     ratings: Mapping[str, Float32[np.ndarray, " segments"]]
     rejected: tuple[RejectedTrial, ...] = ()
 

@@ -17,19 +17,24 @@ class RawTokens(ExtractionConfig):
 
     def modalities(self, recording: Recording) -> tuple[Modality, ...]:
         """One modality a signal, with its channels as features."""
-        return tuple(Modality(name, self.n_tokens, signal.channels) for name, signal in recording.signals.items())
+        return tuple(
+            Modality(name, self.n_tokens, signal.channels) for name, signal in recording.signals.items()
+        )
 
     def segments(self, recording: Recording) -> SegmentRows:
         """Cut all signals alike; ratings of the trial are those of every segment."""
         n_segments = min(signal.values.shape[1] for signal in recording.signals.values()) // self.n_tokens
         values = {name: self._cut(signal, n_segments) for name, signal in recording.signals.items()}
+        # of the first signal: all are cut by the number of samples, so one clock is assumed
         sfreq = next(iter(recording.signals.values())).sfreq
         return SegmentRows(
             start_s=(np.arange(n_segments) * self.n_tokens / sfreq).astype(np.float32),
             values=values,
+            # segments tokens; valid from half of the features on
             masks={name: 2 * np.isfinite(cut).sum(axis=-1) >= cut.shape[-1] for name, cut in values.items()},
             ratings={
-                name: np.full(n_segments, rating, dtype=np.float32) for name, rating in recording.ratings.items()
+                name: np.full(n_segments, rating, dtype=np.float32)
+                for name, rating in recording.ratings.items()
             },
         )
 

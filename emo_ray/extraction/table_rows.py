@@ -54,6 +54,7 @@ def at_least_half(values: Float32[np.ndarray, "rows 1 features"]) -> Bool[np.nda
 
 
 def _from_first(start: Float64[np.ndarray, " rows"]) -> Float32[np.ndarray, " rows"]:
+    # subtracted in float64 and rounded once, after
     relative: Float32[np.ndarray, " rows"] = (start - start[0]).astype(np.float32)
     return relative
 

@@ -12,13 +12,14 @@ from jaxtyping import Bool, Float, Int
 from scipy.ndimage import uniform_filter1d
 from scipy.signal import find_peaks
 
-from emo_ray.features.hrv import HRV_FEATURES, beat_intervals, hrv_in_spans
+from emo_ray.features.hrv import HRV_FEATURES, beat_intervals, hrv_in_spans, sum_between
 from emo_ray.features.spans import cut_spans, span_is_flat, span_mean, span_sd
 from emo_ray.signals.filters import Band, band_pass, shortest_signal
 from emo_ray.signals.gaps import bridge_gaps
+from emo_ray.signals.peaks import parabola_offset
 
 PULSE_BAND = Band(0.5, 3.5)  # 30 to 210 beats a minute, and no second wave of the pulse
-SHORTEST_BEAT_S = 0.33
+SHORTEST_BEAT_S = 0.33  # 182 beats a minute
 LOCAL_S = 10.0  # the size of the pulse changes with grip and temperature: compare within this long
 MIN_PROMINENCE = 0.5  # of the local root mean square
 
@@ -36,7 +37,9 @@ def find_beats(bvp: Float[np.ndarray, " times"], sfreq: float) -> Float[np.ndarr
     sfreq : Hz, more than 7
     """
     pulse, missing = _pulse(bvp, sfreq)
-    return _between_samples(pulse, _pulse_peaks(pulse, sfreq, missing)) / sfreq
+    peaks = _pulse_peaks(pulse, sfreq, missing)
+    beats_s: Float[np.ndarray, " beats"] = (peaks + parabola_offset(pulse, peaks)) / sfreq
+    return beats_s
 
 
 def bvp_in_spans(
@@ -59,11 +62,13 @@ def bvp_in_spans(
     """
     pulse, missing = _pulse(bvp, sfreq)
     peaks = _pulse_peaks(pulse, sfreq, missing)
-    beats_s = _between_samples(pulse, peaks) / sfreq
+    beats_s = (peaks + parabola_offset(pulse, peaks)) / sfreq  # 64 Hz alone blurs RMSSD
     intervals_s, ends_s = beat_intervals(beats_s), starts_s + span_s
     raw = cut_spans(bvp, sfreq, starts_s, span_s)
     sizes = _mean_sd_in_spans(beats_s, _pulse_sizes(pulse, peaks), starts_s, ends_s)
-    covered_s = _sum_in_spans(beats_s[: intervals_s.size], np.nan_to_num(intervals_s), starts_s, ends_s)
+    # an interval counts where its first beat lies; implausible ones are NaN, which add nothing
+    first, stop = np.searchsorted(beats_s[: intervals_s.size], [starts_s, ends_s])
+    covered_s = sum_between(intervals_s, first, stop)
     features = np.column_stack(
         [
             hrv_in_spans(beats_s, intervals_s, starts_s, ends_s),
@@ -101,16 +106,6 @@ def _pulse_peaks(
     return kept
 
 
-def _between_samples(
-    pulse: Float[np.ndarray, " times"], peaks: Int[np.ndarray, " beats"]
-) -> Float[np.ndarray, " beats"]:
-    """Top of the parabola through each peak and its neighbours, in samples, as 64 Hz alone blurs RMSSD."""
-    before, top, after = pulse[peaks - 1], pulse[peaks], pulse[peaks + 1]
-    bend = before - 2.0 * top + after
-    curved = bend < 0
-    return peaks + np.where(curved, 0.5 * (before - after) / np.where(curved, bend, 1.0), 0.0)
-
-
 def _pulse_sizes(
     pulse: Float[np.ndarray, " times"], peaks: Int[np.ndarray, " beats"]
 ) -> Float[np.ndarray, " beats"]:
@@ -129,23 +124,9 @@ def _mean_sd_in_spans(
     ends_s: Float[np.ndarray, " spans"],
 ) -> tuple[Float[np.ndarray, " spans"], Float[np.ndarray, " spans"]]:
     """Mean and deviation of a value per beat over the beats of each span; NaN for less than two beats."""
-    count = _sum_in_spans(beats_s, np.ones(beats_s.size), starts_s, ends_s)
-    enough = np.where(count >= 2, count, np.nan)
+    first, stop = np.searchsorted(beats_s, [starts_s, ends_s])
+    enough = np.where(stop - first >= 2, stop - first, np.nan)
     centre = float(values.mean()) if values.size else 0.0  # small numbers sum exactly
-    mean = _sum_in_spans(beats_s, values - centre, starts_s, ends_s) / enough
-    square = _sum_in_spans(beats_s, (values - centre) ** 2, starts_s, ends_s) / enough
+    mean = sum_between(values - centre, first, stop) / enough
+    square = sum_between((values - centre) ** 2, first, stop) / enough
     return mean + centre, np.sqrt(np.maximum(square - mean**2, 0.0))
-
-
-def _sum_in_spans(
-    beats_s: Float[np.ndarray, " beats"],
-    values: Float[np.ndarray, " beats"],
-    starts_s: Float[np.ndarray, " spans"],
-    ends_s: Float[np.ndarray, " spans"],
-) -> Float[np.ndarray, " spans"]:
-    """Sum of a value per beat over the beats in ``[start, end)`` of each span."""
-    running = np.concatenate([[0.0], np.cumsum(values)])
-    sums: Float[np.ndarray, " spans"] = (
-        running[np.searchsorted(beats_s, ends_s)] - running[np.searchsorted(beats_s, starts_s)]
-    )
-    return sums

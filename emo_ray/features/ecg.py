@@ -25,6 +25,7 @@ from jaxtyping import Bool, Float, Int
 from emo_ray.features.hrv import clean_rr, hrv_in_spans, sum_between
 from emo_ray.signals.filters import Band, band_pass, check_bands
 from emo_ray.signals.gaps import bridge_gaps
+from emo_ray.signals.peaks import parabola_offset
 from emo_ray.signals.tokens import silent_tokens, sum_over_tokens, token_samples
 
 ECG_FEATURES = (
@@ -100,7 +101,8 @@ def find_beats(ecg: Float[np.ndarray, " times"], sfreq: float) -> Beats:
     upright = bridged[0] if np.sum(signed**3) >= 0 else -bridged[0]  # the tall side of the QRS up
     qrs = np.abs(signed)
     peaks = _refine(_detect(upright, sfreq), qrs, round(REFINE_S * sfreq))
-    times_s = (peaks + _parabola_offset(qrs, peaks)) / sfreq
+    # clipped: at the edge of `REFINE_S` a neighbour may be higher than the peak, and the top far away
+    times_s = (peaks + np.clip(parabola_offset(qrs, peaks), -0.5, 0.5)) / sfreq
     over_gap = sum_between(missing[0], peaks[:-1], peaks[1:] + 1) > 0
     rr_s = clean_rr(np.where(over_gap, np.nan, np.diff(times_s)))
     amplitudes = qrs[peaks] / np.median(qrs[peaks]) if peaks.size else np.zeros(0)
@@ -170,18 +172,6 @@ def _refine(
     around = np.clip(around, 0, qrs.size - 1)
     moved = around[np.arange(peaks.size), np.argmax(qrs[around], axis=1)]
     return np.unique(moved)
-
-
-def _parabola_offset(
-    qrs: Float[np.ndarray, " times"], peaks: Int[np.ndarray, " beats"]
-) -> Float[np.ndarray, " beats"]:
-    """Where between the samples each peak lies, -0.5 to 0.5 samples from it."""
-    inner = np.clip(peaks, 1, qrs.size - 2)
-    before, here, after = qrs[inner - 1], qrs[inner], qrs[inner + 1]
-    curvature = before - 2 * here + after
-    bent = curvature < 0  # a clipped top is flat: no parabola
-    offset = np.where(bent, 0.5 * (before - after) / np.where(bent, curvature, -1.0), 0.0)
-    return np.where(inner == peaks, np.clip(offset, -0.5, 0.5), 0.0)
 
 
 def _contexts(

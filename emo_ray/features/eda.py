@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from scipy.signal import butter, find_peaks, sosfiltfilt
 
 from emo_ray.errors import SignalError
+from emo_ray.features.hrv import sum_between
 from emo_ray.features.spans import cut_spans, span_is_flat, span_max, span_mean, span_sd, span_slope
 from emo_ray.signals.gaps import bridge_gaps
 
@@ -249,9 +250,8 @@ def _count_and_amplitude(
     """Number and mean amplitude (0 for none) of the responses that peak in ``[start, end)`` of each span."""
     peaks_s = found.peaks / sfreq
     first, stop = np.searchsorted(peaks_s, starts_s), np.searchsorted(peaks_s, ends_s)
-    running = np.concatenate([[0.0], np.cumsum(found.amplitudes)])
     count = (stop - first).astype(np.float64)
-    return count, (running[stop] - running[first]) / np.maximum(count, 1.0)
+    return count, sum_between(found.amplitudes, first, stop) / np.maximum(count, 1.0)
 
 
 def _since_last(

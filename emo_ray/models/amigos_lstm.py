@@ -179,6 +179,7 @@ class AmigosLstm(SegmentModel):
         self.fusion = dense_tower(n_fused, variant.fusion, variant.fusion_dropouts, norm)
         self.readout = Readout(variant.fusion[-1], dict(shape.heads))
         self.l2 = variant.l2
+        # a plain list: a ModuleList would enter these layers in the state a second time
         self._penalised = [
             kernel
             for name, branch in branches.items()

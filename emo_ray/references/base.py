@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float32, Int
 
 from emo_ray.models.blocks import masked_mean
-from emo_ray.training.data import SegmentData, chunks
+from emo_ray.training.data import SegmentData
 
 
 class Reference(Protocol):
@@ -28,8 +28,10 @@ def token_means(data: SegmentData, rows: Int[np.ndarray, " rows"]) -> Float32[np
     With one token this is the token itself. What is undefined or masked is 0, the train mean.
     """
     parts = []
-    for chunk in chunks(rows):
+    for chunk in data.pieces(rows):
         batch = data.batch(chunk)
+        # batch features, a modality: the same standardised values as the network is given
         means = [masked_mean(batch.x[name], batch.mask[name]).numpy() for name in data.values]
+        # chunks bound the memory: features of all tokens of all rows need not be there at once
         parts.append(np.concatenate(means, axis=1))
     return np.concatenate(parts)

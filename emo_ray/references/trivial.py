@@ -64,6 +64,7 @@ class Prior:
                 predictions[head.name] = one_hot(codes, head.n_outputs)
             else:
                 value = _median(data.targets[head.name][train_rows])
+                # no event known in train: NaN, and the rate is said to be 0
                 value = value if head.kind == "value" else np.nan_to_num(fitted.positives[head.name])
                 predictions[head.name] = np.full(len(test_rows), value, np.float32)
         return predictions

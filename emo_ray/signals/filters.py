@@ -15,8 +15,8 @@ from scipy.signal import butter, sosfiltfilt
 
 from emo_ray.errors import SignalError
 
-ORDER = 4
-REACH_LEVEL = 0.01
+ORDER = 4  # of one pass; forward and backward make it 8
+REACH_LEVEL = 0.01  # share of a wrong sample that is taken as no longer felt
 PAD_PERIODS = 1.0  # two or four leave the same error in the first second
 
 

@@ -50,6 +50,7 @@ def external_segments(
     if stimulus_s <= 0 or duration_s < segment_s:
         return np.empty(0)
     n_segments = math.ceil(stimulus_s / segment_s - ROUNDING) + 1
+    # -2: the first and the last are laid by the ends of the recording
     middle = baseline_s + segment_s * np.arange(n_segments - 2)
     return np.concatenate([[0.0], middle, [duration_s - segment_s]])
 

@@ -1,13 +1,11 @@
 """Affect: the externally annotated valence and arousal of a segment, and whether they just changed."""
 
-from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int32
 from pydantic import Field
 
-from emo_ray.errors import ConfigError
 from emo_ray.tasks.base import Head, SegmentColumns, TaskConfig
 
 VALENCE = "external_valence"
@@ -49,11 +47,12 @@ class AffectTask(TaskConfig):
         ------
         ConfigError : the table has no external annotations
         """
-        valence = rating_column(columns.ratings, VALENCE)
-        arousal = rating_column(columns.ratings, AROUSAL)
+        valence, arousal = columns.rating(VALENCE), columns.rating(AROUSAL)
+        # np.maximum hands NaN on: both changes must be known
         change = np.maximum(change_from_previous(valence), change_from_previous(arousal))
         defined = follows_previous(columns.trial, columns.index) & np.isfinite(change)
         if self.pairs == "disjoint":
+            # 1 and 2, and n-1 and n, overlap in time: their labels look at the same seconds
             defined &= (columns.index >= 3) & (columns.index < last_index(columns))
         transition = np.where(defined, change > self.theta + TOLERANCE, np.nan).astype(np.float32)
         return {"valence": valence, "arousal": arousal, "transition": transition}
@@ -69,29 +68,15 @@ def follows_previous(
 ) -> Bool[np.ndarray, " segments"]:
     """True where the row before is the previous segment of the same trial."""
     follows = np.zeros(len(trial), dtype=bool)
+    # a trial code is unique in the table, so equal codes are the same trial of the same subject
     follows[1:] = (trial[1:] == trial[:-1]) & (np.diff(index) == 1)
     return follows
 
 
 def last_index(columns: SegmentColumns) -> Int32[np.ndarray, " segments"]:
     """Highest segment index of each row's trial; too low, never too high, if the last one was left out."""
+    # initial: a table without rows has no trial
     last: Int32[np.ndarray, " trials"] = np.zeros(columns.trial.max(initial=-1) + 1, dtype=np.int32)
+    # .at, as an index array would let only the last of equal trials count
     np.maximum.at(last, columns.trial, columns.index)
     return last.take(columns.trial)
-
-
-def rating_column(
-    ratings: Mapping[str, Float32[np.ndarray, " segments"]], name: str
-) -> Float32[np.ndarray, " segments"]:
-    """One rating of a segment table.
-
-    Raises
-    ------
-    ConfigError : the table does not have it; names those it has
-    """
-    if name not in ratings:
-        raise ConfigError(
-            f"the segment table has no rating {name!r}: choose a task for one of "
-            f"{', '.join(sorted(ratings)) or 'none'}, or a corpus and an extraction that give it"
-        )
-    return ratings[name]

@@ -9,6 +9,8 @@ import numpy as np
 from jaxtyping import Float32, Int32
 from pydantic import BaseModel, ConfigDict
 
+from emo_ray.errors import ConfigError
+
 HeadKind = Literal["classes", "value", "event"]
 
 
@@ -41,6 +43,21 @@ class SegmentColumns:
     trial: Int32[np.ndarray, " segments"]
     index: Int32[np.ndarray, " segments"]
     ratings: Mapping[str, Float32[np.ndarray, " segments"]]
+
+    def rating(self, name: str) -> Float32[np.ndarray, " segments"]:
+        """One rating, in the precision of the store.
+
+        Raises
+        ------
+        ConfigError : the table does not have it; names those it has
+        """
+        if name not in self.ratings:
+            known = ", ".join(sorted(self.ratings)) or "none"
+            raise ConfigError(
+                f"the segment table has no rating {name!r}; it has: {known}. Choose a task for one of them, "
+                "or a corpus and an extraction that give it"
+            )
+        return self.ratings[name]
 
 
 class TaskConfig(BaseModel, ABC):

@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import Float32
 from pydantic import Field, model_validator
 
-from emo_ray.errors import ConfigError
 from emo_ray.tasks.base import Head, SegmentColumns, TaskConfig
 
 
@@ -56,10 +55,7 @@ class ClassTask(TaskConfig):
         ------
         ConfigError : the table has no such rating; names those it has
         """
-        if self.column not in columns.ratings:
-            known = ", ".join(sorted(columns.ratings)) or "none"
-            raise ConfigError(f"the segment table has no rating {self.column!r}; it has: {known}")
-        rating = columns.ratings[self.column]
+        rating = columns.rating(self.column)
         target = np.full(rating.shape, np.nan, dtype=np.float32)
         for index, (_, codes) in enumerate(self.classes):
             # Codes in single precision too, as the store holds ratings so.

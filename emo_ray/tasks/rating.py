@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float32, Float64
 from pydantic import Field
 
-from emo_ray.tasks.affect import TOLERANCE, rating_column
+from emo_ray.tasks.affect import TOLERANCE
 from emo_ray.tasks.base import Head, SegmentColumns, TaskConfig
 
 Rule = Literal["ge_5", "gt_4.5", "gt_0", "subject_mean", "subject_median"]
@@ -43,7 +43,7 @@ class RatingTask(TaskConfig):
         ------
         ConfigError : the table does not have the rating
         """
-        rating = rating_column(columns.ratings, self.rating)
+        rating = columns.rating(self.rating)
         high = is_high(rating.astype(np.float64), columns, self.rule)
         target = np.where(np.isnan(rating), np.nan, high).astype(np.float32)
         return {self.heads[0].name: target}
@@ -55,11 +55,11 @@ def is_high(
     """Apply a rule; False where the rating is NaN."""
     match rule:
         case "ge_5":
-            return rating >= 5.0
+            return rating >= 5.0  # the middle of 1 to 9 is high
         case "gt_4.5":
             return rating > 4.5
         case "gt_0":
-            return rating > 0.0
+            return rating > 0.0  # external annotations run from -1 to 1
         case "subject_mean" | "subject_median":
             # a rating equal to the threshold is low, also where float32 rounding lifts it
             return rating > subject_thresholds(rating, columns, rule) + TOLERANCE
@@ -75,7 +75,7 @@ def subject_thresholds(
     thresholds = np.full(len(rating), np.nan)
     for subject in np.unique(columns.subject):
         rows = columns.subject == subject
-        values = trial_values(rating[rows], columns.trial[rows])
+        values = trial_values(rating[rows], columns.trial[rows])  # trials of this subject
         if len(values):
             thresholds[rows] = centre(values)
     return thresholds
@@ -83,6 +83,7 @@ def subject_thresholds(
 
 def trial_values(rating: Float64[np.ndarray, " rows"], trial: np.ndarray) -> Float64[np.ndarray, " trials"]:
     """One value a trial: the mean over its rated segments; trials without one are left out."""
+    # own ratings are equal over a trial, so the mean is the rating; external annotations are not
     rated = np.isfinite(rating)
     _, codes = np.unique(trial[rated], return_inverse=True)
     if not len(codes):

@@ -6,7 +6,6 @@ import numpy as np
 from jaxtyping import Float32
 from pydantic import Field
 
-from emo_ray.errors import ConfigError
 from emo_ray.tasks.base import Head, SegmentColumns, TaskConfig
 
 
@@ -33,7 +32,4 @@ class ValueTask(TaskConfig):
         ------
         ConfigError : the table has no such rating; names those it has
         """
-        if self.column not in columns.ratings:
-            known = ", ".join(sorted(columns.ratings)) or "none"
-            raise ConfigError(f"the segment table has no rating {self.column!r}; it has: {known}")
-        return {"value": columns.ratings[self.column].astype(np.float32)}
+        return {"value": columns.rating(self.column).astype(np.float32)}

@@ -1,6 +1,5 @@
 """Files in the layout of the preprocessed AMIGOS release, made on the spot from a seed."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -12,6 +11,7 @@ from scipy.io import savemat
 
 from emo_ray.corpora.amigos import COLUMN_NAMES, LONG_VIDEOS, SHORT_VIDEOS, VIDEOS
 from emo_ray.errors import ConfigError
+from emo_ray.files import atomic_path
 from emo_ray.testing.amigos_latents import (
     Coupling,
     Courses,
@@ -109,16 +109,10 @@ def write_subject(config: AmigosFiles, index: int, folder: Path) -> Path:
     subject = f"P{index + 1:02d}"
     stem = f"Data_Preprocessed_{subject}"
     file = folder / stem / f"{stem}.mat" if config.packaging == "folders" else folder / f"{stem}.mat"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as target:
-            savemat(target, subject_cells(config, subject), do_compression=True)
-            target.seek(0)
-            target.write(HEADER_TEXT)
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
+    with atomic_path(file) as part, part.open("wb") as target:
+        savemat(target, subject_cells(config, subject), do_compression=True)
+        target.seek(0)
+        target.write(HEADER_TEXT)
     return file
 
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ from zipfile import ZipFile
 import torch
 from safetensors.torch import load, save
 from torch import Tensor, nn
+
+from emo_ray.files import atomic_path
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ def weights_digest(model: nn.Module) -> str:
 
 
 def _plain_tensors(model: nn.Module) -> dict[str, Tensor]:
+    # contiguous: safetensors refuses a tensor that is a view with gaps
     return {name: t.detach().cpu().contiguous() for name, t in sorted(model.state_dict().items())}
 
 
@@ -58,14 +60,9 @@ class Checkpointer:
 
     def save(self, state: dict[str, Any]) -> None:
         """Write tensors and plain values; on return they are on the disk."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_name(f"{self.path.name}.{os.getpid()}.partial")
-        with partial.open("wb") as file:
-            torch.save({"fingerprint": self.fingerprint, "state": state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self.path)  # atomic within a folder
-        _sync_folder(self.path.parent)
+        # a stream and not a path, for torch writes the name of a path into the file
+        with atomic_path(self.path) as partial, partial.open("wb") as stream:
+            torch.save({"fingerprint": self.fingerprint, "state": state}, stream)
         self._last_s = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
@@ -74,6 +71,7 @@ class Checkpointer:
             return None
         try:
             _check_sums(self.path)
+            # weights_only: tensors and plain values, never code that a file brings along
             saved = torch.load(self.path, map_location="cpu", weights_only=True)
             fingerprint, state = saved["fingerprint"], saved["state"]
         except Exception as error:  # a damaged file can raise anything; the run then starts afresh
@@ -97,12 +95,3 @@ def _check_sums(path: Path) -> None:
         damaged = archive.testzip()
     if damaged is not None:
         raise ValueError(f"its member {damaged} has changed on the disk")
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in this folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -24,7 +24,10 @@ class TrainingConfig(BaseModel):
     min_delta: float = Field(1e-4, ge=0, description="less than this is no improvement")
     monitor: str = Field("loss", description="validation metric that chooses the epoch: loss or a score name")
     clip_norm: float | None = Field(1.0, gt=0, description="largest norm of the gradient; None: no clipping")
-    amp: Literal["off", "auto"] = Field("off", description="auto: bfloat16 autocast in training on CUDA")
+    # bfloat16 has the range of float32: no loss scaling is needed
+    amp: Literal["off", "auto"] = Field(
+        "auto", description="auto: bfloat16 autocast in training on CUDA, nothing on CPU; off: never"
+    )
     checkpoint_every_s: float = Field(60.0, ge=0, description="can not change the result")
 
     @field_validator("monitor")
@@ -60,4 +63,5 @@ def published_training(procedure: PublishedProcedure) -> TrainingConfig:
 
     The published runs also watched the test participants while training; this loop has no way to.
     """
-    return TrainingConfig(loss=published_loss(procedure), clip_norm=None, **_PUBLISHED[procedure])
+    # float32 throughout, as Keras trains unless told otherwise
+    return TrainingConfig(loss=published_loss(procedure), clip_norm=None, amp="off", **_PUBLISHED[procedure])

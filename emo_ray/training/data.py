@@ -13,6 +13,10 @@ from emo_ray.models.base import SegmentShape
 from emo_ray.tasks.base import Head
 
 
+PIECE_BYTES = 4 << 20
+"""Features copied at once in evaluation: enough for speed, and a worker's memory does not grow with the table."""
+
+
 @dataclass(frozen=True)
 class Affine:
     """Standardisation on the fly: ``(x - shift) * scale``, then 0 where undefined or masked.
@@ -116,6 +120,13 @@ class SegmentData:
         x *= torch.from_numpy(scale[codes][:, None]).to(x.device)
         return x.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
 
+    def pieces(self, rows: Int[np.ndarray, " rows"]) -> Iterator[Int[np.ndarray, " piece"]]:
+        """Rows in their order, in pieces for evaluation; a piece copies at most `PIECE_BYTES`, however wide a row."""
+        row_bytes = sum(values[:1].nbytes for values in self.values.values())
+        size = max(1, PIECE_BYTES // max(1, row_bytes))
+        for start in range(0, len(rows), size):
+            yield rows[start : start + size]
+
     def defined(self, rows: Int[np.ndarray, " batch"]) -> Int[np.ndarray, " kept"]:
         """Those rows that have a target for at least one head."""
         known = np.zeros(len(rows), bool)
@@ -133,9 +144,3 @@ def shuffled_batches(
     if len(starts) > 1 and len(order) - starts[-1] == 1:
         starts.pop()  # batch norm can learn nothing from one row
     return np.split(order, starts[1:])
-
-
-def chunks(rows: Int[np.ndarray, " rows"], size: int = 1024) -> Iterator[Int[np.ndarray, " chunk"]]:
-    """Rows in their order, in large pieces, for evaluation."""
-    for start in range(0, len(rows), size):
-        yield rows[start : start + size]

@@ -16,7 +16,7 @@ from emo_ray.errors import ConfigError, TrainingError
 from emo_ray.models.base import SegmentModel
 from emo_ray.training.checkpoint import Checkpointer
 from emo_ray.training.config import TrainingConfig
-from emo_ray.training.data import SegmentData, chunks, shuffled_batches
+from emo_ray.training.data import SegmentData, shuffled_batches
 from emo_ray.training.losses import TargetStatistics, TrainingLoss, fit_targets
 from emo_ray.training.metrics import direction_of, score
 from emo_ray.training.seeding import Streams
@@ -121,13 +121,14 @@ class _Run:
         self.plateau = self.config.plateau.build(self.optimizer, direction, self.config.min_delta)
         self.best = Best(self.config.monitor, self.config.min_delta)
         self.history: list[dict[str, Any]] = []
+        # seconds: this attempt from its start, and the sum over earlier ones, which the checkpoint brings
         self.started, self.seconds_before = time.perf_counter(), 0.0
 
     def seconds(self) -> float:
         return self.seconds_before + time.perf_counter() - self.started
 
     def state(self) -> dict[str, Any]:
-        return {
+        return {  # no random state: `Streams` draws every epoch anew
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "plateau": self.plateau.state_dict(),
@@ -171,7 +172,7 @@ def train(
     statistics = fit_targets(data.heads, data.targets, rows.train, config.loss.standardise_values)
     run = _Run(model, data, config, statistics, torch.device(runtime.device))
     _resume(run, runtime.checkpointer)
-    for epoch in range(len(run.history), config.max_epochs):
+    for epoch in range(len(run.history), config.max_epochs):  # a resumed run has its history back
         train_metrics = train_epoch(run, rows.train, epoch, streams)
         validation_metrics = evaluate(run, rows.validation, epoch)
         metrics = {"train": train_metrics, "validation": validation_metrics}
@@ -206,6 +207,7 @@ def train_epoch(run: _Run, rows: Int[np.ndarray, " rows"], epoch: int, streams: 
             f"the loss is {float(losses[first])} in epoch {epoch}, batch {first} of {len(batches)}: lower "
             f"learning_rate={run.config.optimizer.learning_rate:g} or look for extreme features in the store"
         )
+    # a mean over rows: the last batch is smaller, and would count too much in a mean over batches
     sizes = torch.tensor([len(batch) for batch in batches])
     return {"loss": float((losses * sizes).sum() / sizes.sum())}
 
@@ -215,7 +217,7 @@ def train_step(run: _Run, rows: Int[np.ndarray, " batch"]) -> Tensor:
     batch = run.data.batch(rows, run.device)
     with _autocast(run):
         outputs = run.model(batch.x, batch.mask)
-    loss, _ = run.loss(outputs, batch.targets)
+    loss, _ = run.loss(outputs, batch.targets)  # outside autocast, in float32
     penalty = run.model.penalty()
     run.optimizer.zero_grad()
     (loss if penalty is None else loss + penalty).backward()  # type: ignore[no-untyped-call]
@@ -260,7 +262,7 @@ def _outputs(model: SegmentModel, data: SegmentData, rows: Int[np.ndarray, " row
     model.eval()
     device = next(model.parameters()).device
     parts = []
-    for chunk in chunks(rows):
+    for chunk in data.pieces(rows):
         batch = data.batch(chunk, device)
         parts.append(model(batch.x, batch.mask))
     return {head.name: torch.cat([part[head.name] for part in parts]).float() for head in data.heads}
@@ -273,7 +275,7 @@ def _natural_units(
     for head in data.heads:
         output = outputs[head.name]
         if head.kind == "classes":
-            output = output.softmax(dim=1)
+            output = output.softmax(dim=1)  # rows classes
         elif head.kind == "event":
             output = output.sigmoid()
         else:

@@ -150,12 +150,14 @@ class TrainingLoss:
             for head in self.heads
         }
         weights = {h.name: self.config.event_weight if h.kind == "event" else 1.0 for h in self.heads}
+        # penalties of the weights are not in here: the model offers them, the loop adds them
         total = torch.stack([weights[name] * part for name, part in parts.items()]).sum()
         return total, parts
 
     def _row_weight(self, targets: Mapping[str, Tensor]) -> Float[Tensor, " batch"] | float:
         if self.config.event_row_weight == 1:
             return 1.0
+        # NaN == 1 is False: a row without a label of the event weighs 1
         events = [targets[head.name] == 1 for head in self.heads if head.kind == "event"]
         if not events:
             return 1.0
@@ -178,6 +180,7 @@ class TrainingLoss:
             divisor = torch.ones_like(output)
         # masks instead of selections: no look at the data, so nothing waits for the device
         count = (divisor * defined).sum()
+        # without any target: 0 / 1, which still hangs on the graph
         return (rows * row_weight * defined).sum() / count.where(count > 0, torch.ones_like(count))
 
     def _class_rows(self, head: Head, logits: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:

@@ -44,7 +44,7 @@ def balanced_accuracy(confused: Confusion) -> float:
 
 def macro_f1(confused: Confusion) -> float:
     """Mean F1 over the classes that the targets hold; the others do not count."""
-    both = confused.sum(axis=1) + confused.sum(axis=0)
+    both = confused.sum(axis=1) + confused.sum(axis=0)  # 2 TP + FN + FP of each class
     present = confused.sum(axis=1) > 0
     return _mean(2 * np.diag(confused)[present] / both[present])
 
@@ -75,6 +75,7 @@ def ccc(prediction: Numbers, target: Numbers) -> float:
     """
     if len(target) < 2 or np.ptp(target) == 0:
         return NAN
+    # moments over n, not n - 1, as Lin has them
     covariance = np.mean((prediction - prediction.mean()) * (target - target.mean()))
     spread = prediction.var() + target.var() + (prediction.mean() - target.mean()) ** 2
     return _ratio(2 * covariance, spread)
@@ -92,6 +93,7 @@ def f1(probability: Numbers, target: Numbers, threshold: float) -> float:
     if not np.any(target == 1):
         return NAN
     called = probability >= threshold
+    # 2 TP / (2 TP + FP + FN)
     return _ratio(2 * np.sum(called & (target == 1)), called.sum() + np.sum(target == 1))
 
 
@@ -182,6 +184,7 @@ def confusion(
     """Count of each (target, most probable class) over the defined rows; targets down, predictions across."""
     defined = np.isfinite(target)
     n_classes = probability.shape[1]
+    # cells numbered row by row, so that one bincount does
     cell = target[defined].astype(np.int64) * n_classes + probability[defined].argmax(axis=1)
     return np.bincount(cell, minlength=n_classes**2).reshape(n_classes, n_classes)
 
@@ -196,6 +199,7 @@ def choose_threshold(probability: Float[np.ndarray, " rows"], target: Float[np.n
     ranked, hits = probability[defined][order], target[defined][order].cumsum()
     if len(hits) == 0 or hits[-1] == 0:
         return 0.5
+    # F1 where the first 1, 2, .. n rows are called
     scores = 2 * hits / (np.arange(1, len(hits) + 1) + hits[-1])
     # equal probabilities are called together, so only the last of them is a possible cut
     scores[:-1][ranked[:-1] == ranked[1:]] = -1

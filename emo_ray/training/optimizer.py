@@ -53,6 +53,6 @@ class PlateauConfig(BaseModel):
             factor=self.factor,
             patience=self.patience,
             threshold=min_delta,
-            threshold_mode="abs",
+            threshold_mode="abs",  # as `Best.offer` counts; torch's default is relative to the best
             min_lr=self.min_learning_rate,
         )

@@ -10,8 +10,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pydantic import ValidationError
 
 from emo_ray.corpora import e4_files
-from emo_ray.corpora.empatica import EmpaticaFolders, natural_key, stress_predict, wesad_wrist
-from emo_ray.corpora.label_table import LabelTable
+from emo_ray.corpora.e4_files import E4File
+from emo_ray.corpora.empatica import EmpaticaFolders, cut_signals, stress_predict, wesad_wrist
+from emo_ray.corpora.label_table import LabelTable, Stretch
 from emo_ray.errors import CorpusError
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -303,15 +304,25 @@ def test_an_unknown_subject_is_refused(corpus):
         corpus.read_subject("lab/S3")
 
 
-def test_natural_order_takes_numbers_as_numbers():
-    assert sorted(["S10", "S2", "b1", "S2a", "10", "9"], key=natural_key) == [
-        "9",
-        "10",
-        "S2",
-        "S2a",
-        "S10",
-        "b1",
-    ]
+@pytest.mark.parametrize(
+    ("preset", "words"),
+    [
+        (wesad_wrist, ("10.1145/3242969.3242985", "treat as CC BY 4.0", "look at the UCI page before")),
+        (stress_predict, ("10.3390/s22218135", "MIT", "Talha Iqbal")),
+    ],
+)
+def test_the_public_corpora_have_cards_of_their_own(preset, words, tmp_path):
+    card = preset(tmp_path).card
+    assert all(word in f"{card.doi} {card.licence}" for word in words)
+    assert EmpaticaFolders(path=tmp_path).card.licence == "that of the corpus in the folder"
+
+
+def test_a_length_in_rounding_error_below_a_whole_sample_lacks_that_sample(corpus):
+    # WESAD's S6: 1200 s by its table, 1199.9999999999998 s in double precision
+    assert 3049.18 - 1849.18 < 1200
+    stretch = Stretch("rest", "rest", "1", 1.0, 1849.18, 3049.18)
+    file = E4File(np.zeros(4000 * 4, np.float32), 4.0, float(START), "uS")
+    assert cut_signals(stretch, float(START), {"eda": file})["eda"].values.shape == (1, 4799)
 
 
 @pytest.mark.skipif(not (DATA / "wesad_wrist").is_dir(), reason="the real recordings are not here")

@@ -68,7 +68,7 @@ def test_a_kill_while_writing_leaves_the_old_checkpoint(saved, monkeypatch):
     def killed(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("emo_ray.training.checkpoint.os.fsync", killed)
+    monkeypatch.setattr("emo_ray.files.os.fsync", killed)
     with pytest.raises(KeyboardInterrupt):
         saved.save({"epoch": 4})
     assert saved.load()["epoch"] == 3

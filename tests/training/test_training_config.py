@@ -27,6 +27,11 @@ def test_defaults_are_the_clean_ones():
     assert TrainingConfig().loss == LossConfig(event_weight=1, event_row_weight=1, standardise_values=True)
 
 
+def test_autocast_is_on_by_default_and_off_for_the_published_runs():
+    assert TrainingConfig().amp == "auto"
+    assert published_training("loso").amp == "off"
+
+
 def test_published_weights_are_those_of_the_notebooks():
     procedures = ("lightweight", "moderate", "loso", "30-7", "loso-all")
     weights = [published_training(procedure).loss.event_weight for procedure in procedures]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from emo_ray.errors import TrainingError
-from emo_ray.training.data import Affine, chunks, shuffled_batches
+from emo_ray.training.data import Affine, shuffled_batches
 
 ROWS = np.array([7, 2, 2, 11])
 
@@ -117,5 +117,12 @@ def test_shuffled_batches_hold_every_row_once():
     assert joined.tolist() != rows.tolist()
 
 
-def test_chunks_keep_the_order():
-    assert [chunk.tolist() for chunk in chunks(np.array([5, 3, 9]), size=2)] == [[5, 3], [9]]
+def test_pieces_keep_the_order_and_never_copy_more_than_they_may(single_head, monkeypatch):
+    row_bytes = sum(values[0].nbytes for values in single_head.values.values())
+    monkeypatch.setattr("emo_ray.training.data.PIECE_BYTES", 2 * row_bytes)
+    assert [piece.tolist() for piece in single_head.pieces(np.array([5, 3, 9]))] == [[5, 3], [9]]
+
+
+def test_a_row_larger_than_a_piece_is_a_piece_of_its_own(single_head, monkeypatch):
+    monkeypatch.setattr("emo_ray.training.data.PIECE_BYTES", 1)
+    assert [piece.tolist() for piece in single_head.pieces(np.array([5, 3]))] == [[5], [3]]
