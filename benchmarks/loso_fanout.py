@@ -5,9 +5,10 @@
 37 subjects x 324 segments of 20 x 16, an AMIGOS-size LSTM, 3 epochs, batch 128, through the real store, plan,
 Tune trials and journal. Prints
 
-- overhead: wall time of all folds / (sum of single-thread seconds in the training loop / cores), Ray already started;
-- the time of a fold against a plain sequential PyTorch loop with DataLoader, and against Tune trials that each get a
-  fresh process and load the data themselves (both measured on a few folds in the same call).
+- overhead: wall time of all folds / (sum of single-thread seconds in the training loop / cores), with Ray
+  already started;
+- the time of a fold against a plain sequential PyTorch loop with DataLoader, and against Tune trials that
+  each get a fresh process and load the data themselves (both measured on a few folds in the same call).
 """
 
 import argparse
@@ -57,9 +58,13 @@ def experiment(epochs: int, variant: str) -> ExperimentConfig:
     )
 
 
-def emo_ray_study(config: ExperimentConfig, folder: Path) -> tuple[float, dict[str, RunRecord], SegmentTable, list[RunSpec]]:
-    """Wall seconds from the stored features to the last journal line; the records; and what the peers need."""
-    request = FeatureRequest(config.corpus, config.extraction, config.corpus.find_subjects(), folder / "store")
+def emo_ray_study(
+    config: ExperimentConfig, folder: Path
+) -> tuple[float, dict[str, RunRecord], SegmentTable, list[RunSpec]]:
+    """Wall seconds from stored features to the last journal line; the records; what the peers need."""
+    request = FeatureRequest(
+        config.corpus, config.extraction, config.corpus.find_subjects(), folder / "store"
+    )
     ensure_features(request)
     time.sleep(WARM_S)
     started = time.perf_counter()
@@ -72,14 +77,21 @@ def emo_ray_study(config: ExperimentConfig, folder: Path) -> tuple[float, dict[s
 
 
 def plain_fold(spec: RunSpec, table: SegmentTable) -> None:
-    """A fold as one writes it without a framework: scaled copies, TensorDataset, DataLoader, default threads."""
+    """A fold without a framework: scaled copies, TensorDataset, DataLoader, default threads."""
     config = spec.experiment
-    values, mask = table.values["features"], torch.ones(1, table.values["features"].shape[1], dtype=torch.bool)
+    values, mask = (
+        table.values["features"],
+        torch.ones(1, table.values["features"].shape[1], dtype=torch.bool),
+    )
     targets = config.task.targets(table.columns)["label"].astype(np.int64)
     train, validation = table.rows_of(spec.fold.train), table.rows_of(spec.fold.validation)
     mean, std = values[train].mean(axis=(0, 1)), values[train].std(axis=(0, 1))
     loaders = [
-        DataLoader(TensorDataset(torch.from_numpy((values[rows] - mean) / std), torch.from_numpy(targets[rows])), 128, shuffle=i == 0)
+        DataLoader(
+            TensorDataset(torch.from_numpy((values[rows] - mean) / std), torch.from_numpy(targets[rows])),
+            128,
+            shuffle=i == 0,
+        )
         for i, rows in enumerate((train, validation))
     ]
     model = config.model.build(SegmentShape({"features": values.shape[1:]}, {"label": 2}))
@@ -87,7 +99,9 @@ def plain_fold(spec: RunSpec, table: SegmentTable) -> None:
     for _ in range(config.training.max_epochs):
         model.train()
         for x, y in loaders[0]:
-            loss = nn.functional.cross_entropy(model({"features": x}, {"features": mask.expand(len(x), -1)})["label"], y)
+            loss = nn.functional.cross_entropy(
+                model({"features": x}, {"features": mask.expand(len(x), -1)})["label"], y
+            )
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -135,10 +149,14 @@ def seconds_each(function: Callable[[RunSpec], None], specs: Sequence[RunSpec]) 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--peer-folds", type=int, default=4, help="folds that the peers are timed on")
-    parser.add_argument("--variant", default="loso", help="of the AMIGOS LSTM; the published LOSO runs used loso")
+    parser.add_argument(
+        "--variant", default="loso", help="of the AMIGOS LSTM; the published LOSO runs used loso"
+    )
     options = parser.parse_args()
     config = experiment(options.epochs, options.variant)
     with tempfile.TemporaryDirectory() as scratch, cluster(n_cpus=N_CORES):
@@ -147,12 +165,21 @@ def main() -> None:
         assert not failed, failed
         in_loop = sum(record.seconds["train"] for record in records.values())
         each = wall / len(specs)
-        print(f"folds {len(specs)}, cores {N_CORES}, wall {wall:.1f} s, in the loop {in_loop:.1f} s (sum, single thread)")
+        print(
+            f"folds {len(specs)}, cores {N_CORES}, wall {wall:.1f} s, in the loop {in_loop:.1f} s (sum, "
+            f"single thread)"
+        )
         print(f"overhead: wall / (in-loop / cores) = {wall / (in_loop / N_CORES):.3f}   (limit 1.20)")
         sequential = sequential_peer(specs[: options.peer_folds], table)
-        print(f"plain sequential loop with DataLoader: {sequential:.2f} s a fold, {sequential / each:.1f} x ours ({each:.2f} s)")
+        print(
+            f"plain sequential loop with DataLoader: {sequential:.2f} s a fold, {sequential / each:.1f} "
+            f"x ours ({each:.2f} s)"
+        )
         cold = cold_tune_peer(specs[: 2 * options.peer_folds], Path(scratch) / "store")
-        print(f"Tune, a fresh process a trial, data loaded in each: {cold:.2f} s a fold, {cold / each:.2f} x ours")
+        print(
+            f"Tune, a fresh process a trial, data loaded in each: {cold:.2f} s a fold, {cold / each:.2f} "
+            f"x ours"
+        )
 
 
 if __name__ == "__main__":

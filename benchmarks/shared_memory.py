@@ -2,8 +2,8 @@
 
     python benchmarks/shared_memory.py
 
-Runs the same study on tables of about 50 MB and 500 MB and samples the private (unshared) memory of every fold
-worker while it runs. If workers held copies, the figure would grow with the table.
+Runs the same study on tables of about 50 MB and 500 MB and samples the private (unshared) memory of every
+fold worker while it runs. If workers held copies, the figure would grow with the table.
 """
 
 import argparse
@@ -73,7 +73,9 @@ def measure(megabytes: float) -> tuple[float, float]:
         sampler = Sampler()
         sampler.start()
         with Journal(Path(scratch) / "study") as journal:
-            run_missing(make_plan([config], table).specs, table, FoldRun(journal, Resources(), lambda record: None))
+            run_missing(
+                make_plan([config], table).specs, table, FoldRun(journal, Resources(), lambda record: None)
+            )
             assert all(record.status == "finished" for record in journal.records.values())
         sampler.ended.set()
         sampler.join()
@@ -82,13 +84,18 @@ def measure(megabytes: float) -> tuple[float, float]:
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--megabytes", type=float, nargs=2, default=(50, 500))
     small, large = (measure(megabytes) for megabytes in parser.parse_args().megabytes)
     for table, private in (small, large):
         print(f"table {table:6.0f} MiB: private memory of a fold worker at most {private:6.0f} MiB")
     grown = large[1] - small[1]
-    print(f"{large[0] - small[0]:.0f} MiB more table, {grown:+.0f} MiB more private memory ({grown / (large[0] - small[0]):.1%})")
+    print(
+        f"{large[0] - small[0]:.0f} MiB more table, {grown:+.0f} MiB more private memory "
+        f"({grown / (large[0] - small[0]):.1%})"
+    )
 
 
 if __name__ == "__main__":

@@ -1,3 +1,5 @@
-"""emo_ray: leave-one-subject-out evaluation and sweeps for emotion recognition, honest, fast and unbreakable."""
+"""emo_ray: honest, fast and unbreakable evaluation of emotion recognition on unseen people."""
 
-__version__ = "0.1.0"
+from emo_ray import provenance
+
+__version__ = provenance.VERSION

@@ -1,4 +1,6 @@
-"""ExperimentConfig = corpus x extraction x task x model x training x protocol x scaling x seed, and its runs."""
+"""ExperimentConfig: corpus x extraction x task x model x training x protocol x scaling x seed; and its
+runs.
+"""
 
 import json
 from collections.abc import Mapping
@@ -34,8 +36,12 @@ class ExperimentConfig(BaseModel):
     model: AnyModelConfig
     training: TrainingConfig = TrainingConfig()
     protocol: AnyProtocol
-    scaling: Scaling = Field("train", description="whose moments standardise a subject: the training side's or its own")
-    references: tuple[str, ...] = Field(("majority", "prior", "linear"), description="models to beat, on the same rows")
+    scaling: Scaling = Field(
+        "train", description="whose moments standardise a subject: the training side's or its own"
+    )
+    references: tuple[str, ...] = Field(
+        ("majority", "prior", "linear"), description="models to beat, on the same rows"
+    )
     modalities: tuple[str, ...] = Field((), description="use these modalities only; empty is all")
     seed: int = Field(0, ge=0)
 
@@ -67,7 +73,9 @@ class RunSpec:
 
     @cached_property
     def content(self) -> dict[str, Any]:
-        """What is hashed, as plain JSON values; travels with the spec, so that workers need not read the code."""
+        """What is hashed, as plain JSON values; it travels with the spec, so workers need not read the
+        code.
+        """
         fold = {"name": self.fold.name, **{side: list(getattr(self.fold, side)) for side in FOLD_SIDES}}
         subjects = sorted(subject for side in FOLD_SIDES for subject in fold[side])
         return {

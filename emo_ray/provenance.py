@@ -10,6 +10,7 @@ from pathlib import Path
 
 from emo_ray.files import text_digest
 
+VERSION = "0.1.0"
 FEATURE_ROOMS = ("signals", "features", "corpora", "extraction", "store")
 RESULT_ROOMS = ("tasks", "models", "training", "protocols", "references", "run.py")
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "ray", "pyarrow")
@@ -24,7 +25,9 @@ def code_digest(rooms: tuple[str, ...]) -> str:
     every journal record instead.
     """
     files = sorted(path for room in rooms for path in _sources(_PACKAGE / room))
-    return text_digest("\n".join(f"{path.relative_to(_PACKAGE)} {bare_code(path.read_text())}" for path in files))[:16]
+    return text_digest(
+        "\n".join(f"{path.relative_to(_PACKAGE)} {bare_code(path.read_text())}" for path in files)
+    )[:16]
 
 
 def bare_code(source: str) -> str:
@@ -38,7 +41,11 @@ def bare_code(source: str) -> str:
 
 
 def _is_text(node: ast.AST) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
 
 
 def _sources(place: Path) -> list[Path]:
@@ -49,13 +56,7 @@ def _sources(place: Path) -> list[Path]:
 def library_versions() -> Mapping[str, str]:
     """Versions of Python and of the libraries that could change a number."""
     found = {name: version(name).split("+")[0] for name in LIBRARIES}
-    return {"emo_ray": _own_version(), "python": platform.python_version(), **found}
-
-
-def _own_version() -> str:
-    from emo_ray import __version__
-
-    return __version__
+    return {"emo_ray": VERSION, "python": platform.python_version(), **found}
 
 
 @lru_cache
@@ -68,7 +69,11 @@ def git_state() -> Mapping[str, str | bool]:
 def _git(*words: str) -> str:
     try:
         done = subprocess.run(
-            ["git", "-C", str(_PACKAGE.parent), *words], capture_output=True, text=True, timeout=10, check=False
+            ["git", "-C", str(_PACKAGE.parent), *words],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""

@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -23,6 +24,7 @@ from emo_ray.training.metrics import choose_threshold, score
 from emo_ray.training.seeding import Streams, reset_process
 
 Rows = Int64[np.ndarray, " rows"]
+ON_THIS_CPU = Runtime()
 HeadPredictions = Mapping[str, Float32[np.ndarray, "rows ..."]]
 
 
@@ -37,10 +39,12 @@ class _Fit:
     n_rows: Mapping[str, int]
 
 
-def execute(spec: RunSpec, table: SegmentTable, runtime: Runtime = Runtime(), attempt: int = 1) -> RunResult:
+def execute(
+    spec: RunSpec, table: SegmentTable, runtime: Runtime = ON_THIS_CPU, attempt: int = 1
+) -> RunResult:
     """Train on the fold's training subjects, then test once on its test subjects.
 
-    Device, observer and checkpoint file (``runtime``) and the number of the attempt can not change the result.
+    Neither ``runtime`` (device, observer, checkpoint file) nor ``attempt`` can change the result.
 
     The test rows do not exist before training has ended and the best weights are restored.
 
@@ -81,7 +85,10 @@ def execute(spec: RunSpec, table: SegmentTable, runtime: Runtime = Runtime(), at
     columns |= {f"target/{head}": values for head, values in targets.items()}
     columns |= _prediction_columns(fit.data, outputs)
     for name, found in reference_outputs.items():
-        columns |= {f"reference/{name}/{column}": values for column, values in _prediction_columns(fit.data, found).items()}
+        columns |= {
+            f"reference/{name}/{column}": values
+            for column, values in _prediction_columns(fit.data, found).items()
+        }
     return RunResult(record, Predictions(columns), weights_to_bytes(fit.model.model))
 
 
@@ -99,7 +106,7 @@ def failed(spec: RunSpec, error: str, attempt: int = 1) -> RunResult:
     return RunResult(record)
 
 
-def identity_of(spec: RunSpec) -> dict[str, object]:
+def identity_of(spec: RunSpec) -> dict[str, Any]:
     """The fields of a record that its spec alone decides."""
     return {
         "fingerprint": spec.fingerprint,
@@ -171,7 +178,9 @@ class _References:
 
     def predict(self, test: Rows) -> dict[str, HeadPredictions]:
         """Each reference fitted, then asked about the test rows."""
-        return {name: REFERENCES[name].fit_predict(self.data, self.train, test, self.seed) for name in self.names}
+        return {
+            name: REFERENCES[name].fit_predict(self.data, self.train, test, self.seed) for name in self.names
+        }
 
 
 def _fit_references(spec: RunSpec, table: SegmentTable) -> _References:
@@ -193,8 +202,9 @@ def _labelled_rows(
     labelled = np.any([np.isfinite(values[rows]) for values in data.targets.values()], axis=0)
     if not labelled.any():
         raise TrainingError(
-            f"the {side} subjects of fold {spec.fold.name!r} ({', '.join(subjects)}) have {len(rows)} segments and not one "
-            "has a label for this task: leave them out with --subjects, or choose another --task"
+            f"the {side} subjects of fold {spec.fold.name!r} ({', '.join(subjects)}) have {len(rows)} "
+            "segments and not one has a label for this task: leave them out with --subjects, or choose "
+            "another --task"
         )
     return rows[labelled]
 
@@ -216,5 +226,7 @@ def _prediction_columns(data: SegmentData, outputs: HeadPredictions) -> dict[str
         if head.kind != "classes":
             columns[f"prediction/{head.name}"] = found
             continue
-        columns |= {f"prediction/{head.name}/{name}": found[:, code] for code, name in enumerate(head.classes)}
+        columns |= {
+            f"prediction/{head.name}/{name}": found[:, code] for code, name in enumerate(head.classes)
+        }
     return columns

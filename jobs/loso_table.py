@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Leave-one-subject-out evaluation on a feature table: CSV or Parquet with a subject and a label column.
 
-    python jobs/loso_table.py --data features.csv       roles of columns found by name, and reported
-    python jobs/loso_table.py --data my_table.yaml      columns named in YAML
+python jobs/loso_table.py --data features.csv       roles of columns found by name, and reported
+python jobs/loso_table.py --data my_table.yaml      columns named in YAML
 """
 
 from emo_ray.cli.job import LosoJob, run_loso
@@ -14,7 +14,7 @@ JOB = LosoJob(
     corpus=lambda data: FeatureTable(path=data),
     model=MlpConfig(hidden=(64,), dropout=0.5),
     scaling="both",
-    # Chosen by validation scores among eleven settings; the validation loss stops too early on subjects this different.
+    # Chosen by validation scores; the validation loss would stop too early on people as different as these.
     settings=("training.optimizer.weight_decay=0.01", "training.monitor=balanced_accuracy"),
     description="Leave-one-subject-out evaluation on a table of features (CSV or Parquet).",
 )

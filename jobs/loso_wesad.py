@@ -1,9 +1,9 @@
 #!/usr/bin/env python
 """Leave-one-subject-out evaluation on Empatica E4 wrist recordings with a label table, as WESAD's.
 
-    python jobs/loso_wesad.py --data FOLDER                  baseline, stress, amusement
-    python jobs/loso_wesad.py --data FOLDER --task stress    stress against the rest
-    python jobs/loso_wesad.py --data my_lab.yaml             your own E4 folders, described in YAML
+python jobs/loso_wesad.py --data FOLDER                  baseline, stress, amusement
+python jobs/loso_wesad.py --data FOLDER --task stress    stress against the rest
+python jobs/loso_wesad.py --data my_lab.yaml             your own E4 folders, described in YAML
 """
 
 from emo_ray.cli.job import LosoJob, run_loso
@@ -15,9 +15,9 @@ JOB = LosoJob(
     corpus=wesad_wrist,
     model=MlpConfig(hidden=(64,), dropout=0.5),
     scaling="both",
-    # Chosen by validation scores among eleven settings; the validation loss stops too early on subjects this different.
+    # Chosen by validation scores; the validation loss would stop too early on people as different as these.
     settings=("training.optimizer.weight_decay=0.01", "training.monitor=balanced_accuracy"),
-    description="Leave-one-subject-out evaluation on Empatica E4 folders with a label table (WESAD's wrist signals).",
+    description="Leave-one-subject-out evaluation on Empatica E4 folders with a label table, as WESAD's.",
 )
 
 if __name__ == "__main__":

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "emo_ray"
-ORDER = (
-    "errors files provenance progress config_errors signals features tasks corpora extraction store models training "
-    "protocols references experiment results run orchestration tracking reports testing cli"
-).split()
+BELOW_FEATURES = ["errors", "files", "provenance", "progress", "config_errors", "signals"]
+TO_THE_STORE = ["features", "tasks", "corpora", "extraction", "store"]
+TO_THE_RUN = ["models", "training", "protocols", "references", "experiment", "results", "run"]
+AROUND_RUNS = ["orchestration", "tracking", "reports", "testing", "cli"]
+ORDER = [*BELOW_FEATURES, *TO_THE_STORE, *TO_THE_RUN, *AROUND_RUNS]
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
 
 

@@ -57,7 +57,9 @@ def spec_of(table, fold=1, **fields):
 
 
 def prediction_of(result):
-    return [list(values) for name, values in result.predictions.columns.items() if name.startswith("prediction/")]
+    return [
+        list(values) for name, values in result.predictions.columns.items() if name.startswith("prediction/")
+    ]
 
 
 @pytest.mark.parametrize("scaling", ["train", "transductive"])
@@ -101,7 +103,9 @@ def test_rows_of_the_test_subject_among_the_training_rows_are_refused(table, mon
 
 def test_a_scaler_fitted_with_the_test_subject_is_refused(table, monkeypatch):
     honest = run_module.fit_scaler
-    monkeypatch.setattr(run_module, "fit_scaler", lambda t, subjects, s: honest(t, [*subjects, "fake/S02"], s))
+    monkeypatch.setattr(
+        run_module, "fit_scaler", lambda t, subjects, s: honest(t, [*subjects, "fake/S02"], s)
+    )
     with pytest.raises(ProtocolError, match="scaler has seen fake/S02"):
         execute(spec_of(table), table)
 
@@ -127,7 +131,12 @@ def test_the_same_specification_has_the_same_fingerprint_wherever_the_data_lie(t
 
 @pytest.mark.parametrize(
     "change",
-    [{"seed": 1}, {"scaling": "transductive"}, {"training": TrainingConfig(max_epochs=4, batch_size=8)}, {"fold": 2}],
+    [
+        {"seed": 1},
+        {"scaling": "transductive"},
+        {"training": TrainingConfig(max_epochs=4, batch_size=8)},
+        {"fold": 2},
+    ],
     ids=lambda change: next(iter(change)),
 )
 def test_whatever_can_change_a_result_changes_the_fingerprint(table, change):

@@ -1,4 +1,4 @@
-"""The whole path, from AMIGOS files to the journal: a scrambled test subject changes nothing that was trained."""
+"""From AMIGOS files to the journal: a scrambled test subject changes nothing that was trained."""
 
 import numpy as np
 import pytest

@@ -30,19 +30,37 @@ def job_parser(name: str, description: str) -> argparse.ArgumentParser:
     add("--model", help=f"one of {', '.join(MODELS)}, with a variant after a colon: amigos_lstm:loso")
     add("--protocol", choices=list(PROTOCOLS), help="rule that yields folds")
     add("--subjects", help="a number (the first so many), seeded:N (a seeded choice), or names: P01,P02,P05")
-    add("--scaling", choices=list(SCALINGS), help="whose moments standardise a subject; 'both' gives both columns")
+    add(
+        "--scaling",
+        choices=list(SCALINGS),
+        help="whose moments standardise a subject; 'both' gives both columns",
+    )
     add("--epochs", type=int, help="most epochs of a run")
     add("--seed", type=int, help="the one integer that all random streams come from")
     add("--study", default="", help="name of the study; the default names it by its content")
-    add("--root", type=Path, help="holds store, studies and MLflow; else EMO_RAY_ROOT, else the user's data folder")
-    add("--tracking-uri", help="MLflow store; else MLFLOW_TRACKING_URI, else SQLite below the root; 'none' for no tracking")
-    add("--address", help="Ray cluster to run on; else RAY_ADDRESS, else a cluster of its own on this machine")
+    add(
+        "--root",
+        type=Path,
+        help="holds store, studies and MLflow; else EMO_RAY_ROOT, else the user's data folder",
+    )
+    add(
+        "--tracking-uri",
+        help="MLflow store; else MLFLOW_TRACKING_URI, else SQLite below the root; 'none' for no tracking",
+    )
+    add(
+        "--address", help="Ray cluster to run on; else RAY_ADDRESS, else a cluster of its own on this machine"
+    )
     add("--cpus-per-run", type=float, default=1.0, help="cores a fold takes (it uses one thread)")
     add("--gpus-per-run", type=float, default=0.0, help="GPUs a fold takes; a fraction lets folds share one")
     add("--smoke", action="store_true", help="a few subjects and two epochs: does everything work here?")
     add("--refresh", action="store_true", help="compute the features again")
     add("--debug", action="store_true", help="show tracebacks")
-    add("overrides", nargs="*", metavar="FIELD=VALUE", help="any field: training.batch_size=32 extraction.baseline=mask")
+    add(
+        "overrides",
+        nargs="*",
+        metavar="FIELD=VALUE",
+        help="any field: training.batch_size=32 extraction.baseline=mask",
+    )
     return parser
 
 
@@ -59,7 +77,7 @@ def find_tracking_uri(given: str | None, root: Path) -> str:
 
 
 def command_line() -> str:
-    """This process's command as one could type it again."""
+    """The command of this process as one could type it again."""
     return shlex.join([Path(sys.executable).name, *sys.argv])
 
 

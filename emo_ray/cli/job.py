@@ -95,7 +95,9 @@ def guarded(action: Callable[[], int], debug: bool) -> int:
     try:
         return action()
     except KeyboardInterrupt:
-        print("\nstopped: what was finished is recorded; the same command goes on from there", file=sys.stderr)
+        print(
+            "\nstopped: what was finished is recorded; the same command goes on from there", file=sys.stderr
+        )
         return EXIT_INTERRUPTED
     except EmoRayError as error:
         if debug:
@@ -130,7 +132,10 @@ def _run(job: LosoJob, options: Namespace) -> int:
     if tracker:
         print(f"MLflow      {ui_command(root, uri)}")
     if undelivered:
-        print(f"MLflow lacks {undelivered}: the same command, or `emo-ray sync {results.name}`, delivers it once MLflow answers")
+        print(
+            f"MLflow lacks {undelivered}: the same command, or `emo-ray sync {results.name}`, delivers "
+            f"it once MLflow answers"
+        )
     print(f"summary     {report.summary}")
     return EXIT_FAILED_FOLDS if summary.counts.failed or summary.counts.missing else 0
 
@@ -144,7 +149,9 @@ def _check_in_background(tracker: MlflowTracker | None, root: Path) -> Future[No
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"can not make {root} ({error.strerror}): use --root to name another folder") from error
+        raise ConfigError(
+            f"can not make {root} ({error.strerror}): use --root to name another folder"
+        ) from error
     return ThreadPoolExecutor(1, "mlflow-check").submit(tracker.check)
 
 
@@ -165,7 +172,9 @@ def _finish_tracking(tracker: MlflowTracker | None, watcher: _Watcher, summary: 
 
 def _demo_data(job: LosoJob, options: Namespace) -> Path:
     if job.demo is None:
-        raise ConfigError(f"{job.name} needs --data: the folder or file of the corpus, or a YAML that describes it")
+        raise ConfigError(
+            f"{job.name} needs --data: the folder or file of the corpus, or a YAML that describes it"
+        )
     return job.demo(options.smoke)
 
 
@@ -203,7 +212,10 @@ def _experiment(job: LosoJob, options: Namespace, data: Path, protocol: dict[str
             "protocol": {"kind": options.protocol or "loso", **protocol},
         }
     )
-    flags = {"training.max_epochs": 2 if options.smoke and options.epochs is None else options.epochs, "seed": options.seed}
+    flags = {
+        "training.max_epochs": 2 if options.smoke and options.epochs is None else options.epochs,
+        "seed": options.seed,
+    }
     given = [f"{name}={value}" for name, value in flags.items() if value is not None]
     return apply_overrides(base, [*job.settings, *given, *options.overrides])
 

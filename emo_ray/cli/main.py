@@ -24,8 +24,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="emo-ray", description="Look at what emo_ray has computed.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument("--root", type=Path, help="where the studies are; else EMO_RAY_ROOT, else the user's data folder")
-    shared.add_argument("--tracking-uri", help="MLflow store; else MLFLOW_TRACKING_URI, else SQLite below the root")
+    shared.add_argument(
+        "--root", type=Path, help="where the studies are; else EMO_RAY_ROOT, else the user's data folder"
+    )
+    shared.add_argument(
+        "--tracking-uri", help="MLflow store; else MLFLOW_TRACKING_URI, else SQLite below the root"
+    )
     shared.add_argument("--debug", action="store_true", help="show tracebacks")
 
     ui = commands.add_parser("ui", parents=[shared], help="open the MLflow UI")
@@ -72,7 +76,9 @@ def _study_line(results: StudyResults) -> str:
     states = [results.records[name].status for name, _, _ in results.planned if name in results.records]
     made = time.strftime("%Y-%m-%d %H:%M", time.localtime(results.header.get("created_unix", 0)))
     failed = states.count("failed")
-    counts = f"{states.count('finished')}/{len(results.planned)} finished" + (f", {failed} failed" if failed else "")
+    counts = f"{states.count('finished')}/{len(results.planned)} finished" + (
+        f", {failed} failed" if failed else ""
+    )
     return f"{results.name:<40} {made}  {counts:<28} {results.folder}"
 
 
@@ -104,7 +110,9 @@ def _sync(options: argparse.Namespace) -> int:
     outbox.opened(results)
     left = outbox.close()
     if left:
-        raise TrackingError(f"{left} runs of {results.name} are still not in MLflow at {uri}: try again once it answers")
+        raise TrackingError(
+            f"{left} runs of {results.name} are still not in MLflow at {uri}: try again once it answers"
+        )
     summary = summarise(results)
     tracker.finish_study(summary, write_report(results, summary).folder)
     print(f"MLflow at {uri} has all {len(results.records)} recorded runs of {results.name}")

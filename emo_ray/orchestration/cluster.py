@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from emo_ray.errors import ClusterError
 
@@ -16,8 +17,9 @@ os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 
 import ray
 
-# Work that trains nothing runs in processes of its own: Ray gives an actor no process that has run a task, and the
-# processes that loaded torch while the driver planned are meant for the actors that train.
+# Work that trains nothing runs in processes of its own: Ray gives an actor no process that has run a task,
+# and
+# those that loaded torch while the driver planned are meant for the actors that train.
 COLD = {"env_vars": {"EMO_RAY_WORKER": "cold"}}
 
 # The journal is our record; Tune's own snapshots would only cost time.
@@ -52,15 +54,17 @@ def _connect(target: str, n_cpus: int | None) -> None:
         ray.init(address=target, log_to_driver=False, logging_level=logging.ERROR, **local)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise ClusterError(
-            f"no Ray cluster can be used at {target!r} ({str(error).splitlines()[0]}): check that `ray status` answers there, "
-            "that RAY_AUTH_MODE=token is set where the cluster asks for a token, or leave out --address to run here"
+            f"no Ray cluster can be used at {target!r} ({str(error).splitlines()[0]}): check that "
+            "`ray status` answers there and that RAY_AUTH_MODE=token is set where the cluster asks for a "
+            "token, or leave out --address (and RAY_ADDRESS) to run here"
         ) from error
 
 
-def _local_options(n_cpus: int | None) -> dict[str, object]:
+def _local_options(n_cpus: int | None) -> dict[str, Any]:
     """A cluster for one job: its worker processes import what runs need while the driver still plans.
 
-    Whoever starts a cluster with ``ray start`` gets the same by RAY_preload_python_modules in its environment.
+    Whoever starts a cluster with ``ray start`` gets the same by RAY_preload_python_modules in its
+    environment.
     """
     n = n_cpus or n_cores()
     settings = {"preload_python_modules": ["emo_ray.orchestration.warm"], "num_workers_soft_limit": 3 * n}

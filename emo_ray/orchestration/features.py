@@ -45,7 +45,8 @@ def ensure_features(request: FeatureRequest) -> dict[str, Path]:
     ]
     with StageBar("features", len(paths), "subject", done=len(paths) - len(missing)) as bar:
         calls = {
-            subject: (request.corpus, request.extraction, subject, keys[subject], paths[subject]) for subject in missing
+            subject: (request.corpus, request.extraction, subject, keys[subject], paths[subject])
+            for subject in missing
         }
         run_tasks(bar, store_subject, calls)
     return paths

@@ -56,10 +56,13 @@ def _attempt(spec: RunSpec, shared: Shared, checkpoint: Path, attempt: int) -> R
     except Exception as error:
         if decide(error, attempt) is Decision.RETRY:
             raise
-        # Failures are rows: whatever a fold died of is recorded with its place in the code, and the study goes on.
+        # Failures are rows: whatever a fold died of is recorded with its place in the code, and the study
+        # goes on.
         log.exception("run %s failed", spec.fingerprint)
         place = traceback.extract_tb(error.__traceback__)[-1]
-        return failed(spec, f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})", attempt)
+        return failed(
+            spec, f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})", attempt
+        )
 
 
 _FETCHED: dict[str, Any] = {}

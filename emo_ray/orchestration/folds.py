@@ -25,7 +25,6 @@ from emo_ray.run import failed
 from emo_ray.store.segment_table import SegmentTable
 
 
-
 class Resources(BaseModel):
     """What one run gets; never part of a run's identity."""
 
@@ -63,7 +62,8 @@ def run_missing(specs: Sequence[RunSpec], table: SegmentTable, study: FoldRun) -
 def _tune(specs: Sequence[RunSpec], table: SegmentTable, study: FoldRun, bar: StageBar) -> None:
     by_name = {spec.fingerprint: spec for spec in specs}
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    mailbox = ray.remote(num_cpus=0, runtime_env=COLD, scheduling_strategy=here)(Mailbox).remote()
+    actor = ray.remote(Mailbox)
+    mailbox = actor.options(num_cpus=0, runtime_env=COLD, scheduling_strategy=here).remote()
     shared = Shared(
         table=ray.put(table),
         specs=ray.put(by_name),
@@ -71,8 +71,8 @@ def _tune(specs: Sequence[RunSpec], table: SegmentTable, study: FoldRun, bar: St
         checkpoints=study.journal.folder / "checkpoints",
         device=study.resources.device,
     )
-    # Tune gives its actors an environment of their own (for PyTorch Lightning, which is not used here), and so could not
-    # take the processes that have loaded torch by now.
+    # Tune gives its actors an environment of their own (for PyTorch Lightning, which is not used here), and
+    # so could not take the processes that have loaded torch by now.
     class_cache.DEFAULT_ENV_VARS.clear()
     slots = {"cpu": study.resources.cpus_per_run, "gpu": study.resources.gpus_per_run}
     with tempfile.TemporaryDirectory(prefix="emo_ray_tune_") as scratch:
@@ -126,8 +126,8 @@ class _Recorder(tune.Callback):
         name = trial.config["run"]
         attempts = MAX_RETRIES + 1
         error = (
-            f"ClusterError: its worker was lost {attempts} times (killed, out of memory, or its node went away); the same "
-            "command tries it again"
+            f"ClusterError: its worker was lost {attempts} times (killed, out of memory, or its node went "
+            "away); the same command tries it again"
         )
         record = self._study.journal.append(failed(self._specs[name], error, attempts))
         self._bar.finished(failed=True)

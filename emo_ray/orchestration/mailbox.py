@@ -2,7 +2,7 @@
 
 
 class Mailbox:
-    """An actor on the driver's node. Tune keeps and re-writes whatever a trial reports; results are too large for that.
+    """An actor on the driver's node, for Tune keeps and re-writes whatever a trial reports.
 
     It never looks into a result, so its process needs none of the libraries that made it.
     """

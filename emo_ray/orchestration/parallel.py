@@ -1,4 +1,4 @@
-"""Independent pieces of work as Ray tasks, with a progress bar; one piece's error does not cost the others."""
+"""Independent pieces of work as Ray tasks, with a progress bar; an error costs its own piece only."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

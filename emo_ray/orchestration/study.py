@@ -113,12 +113,15 @@ def _describe(study: Study, plan: Plan, table: SegmentTable) -> StudyResults:
         "created_unix": time.time(),
         "task": {
             "heads": [
-                {"name": head.name, "kind": head.kind, "classes": list(head.classes)} for head in first.task.heads
+                {"name": head.name, "kind": head.kind, "classes": list(head.classes)}
+                for head in first.task.heads
             ],
             "primary_metric": first.task.primary_metric,
         },
         "protocol": first.protocol.kind,
-        "data_digest": text_digest("\n".join(f"{subject} {key}" for subject, key in sorted(table.keys.items())))[:32],
+        "data_digest": text_digest(
+            "\n".join(f"{subject} {key}" for subject, key in sorted(table.keys.items()))
+        )[:32],
         "n_subjects": len(table.subjects),
         "n_segments": len(table),
         "git": dict(git_state()),

@@ -54,8 +54,8 @@ def make_fold(
     units = sorted({groups[subject] for subject in others})
     if len(units) < 2:
         raise ProtocolError(
-            f"testing {', '.join(sorted(test))} leaves {len(others)} subjects in {len(units)} groups to train and "
-            "validate on, and both sides need one: use at least 3 subjects"
+            f"testing {', '.join(sorted(test))} leaves {len(others)} subjects in {len(units)} groups to "
+            "train and validate on, and both sides need one: use at least 3 subjects"
         )
     n_validation = min(max(1, round(validation_share * len(others))), len(others) - 1)
     order = streams.generator("validation", *sorted(test)).permutation(len(units))

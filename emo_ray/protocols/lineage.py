@@ -14,9 +14,12 @@ def check_unseen(subjects: Iterable[str], lineage: Mapping[str, frozenset[str]])
     """
     tested = set(subjects)
     problems = [
-        f"{thing} has seen {', '.join(sorted(seen & tested))}" for thing, seen in lineage.items() if seen & tested
+        f"{thing} has seen {', '.join(sorted(seen & tested))}"
+        for thing, seen in lineage.items()
+        if seen & tested
     ]
     if problems:
         raise ProtocolError(
-            f"{'; '.join(problems)}: a score on a subject that steered the model says nothing about a new person"
+            f"{'; '.join(problems)}: a score on a subject that steered the model says nothing about a "
+            "new person"
         )

@@ -45,12 +45,19 @@ def fit_scaler(table: SegmentTable, subjects: Iterable[str], scaling: Scaling) -
 
 def _per_subject(table: SegmentTable) -> Affine:
     return _affine(
-        {item.name: [table.moments[subject][item.name] for subject in table.subjects] for item in table.modalities}
+        {
+            item.name: [table.moments[subject][item.name] for subject in table.subjects]
+            for item in table.modalities
+        }
     )
 
 
 def _affine(rows: dict[str, list[Moments]]) -> Affine:
     return Affine(
-        shift={name: np.stack([part.mean for part in parts]).astype(np.float32) for name, parts in rows.items()},
-        scale={name: np.stack([part.scale for part in parts]).astype(np.float32) for name, parts in rows.items()},
+        shift={
+            name: np.stack([part.mean for part in parts]).astype(np.float32) for name, parts in rows.items()
+        },
+        scale={
+            name: np.stack([part.scale for part in parts]).astype(np.float32) for name, parts in rows.items()
+        },
     )

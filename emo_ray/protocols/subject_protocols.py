@@ -19,10 +19,12 @@ class ProtocolConfig(BaseModel, ABC):
     kind: str
     n_subjects: int | None = Field(None, ge=3, description="use so many subjects only; None is all")
     choice: Literal["first", "seeded"] = Field("first", description="which subjects, where n_subjects is set")
-    validation_share: float = Field(0.2, gt=0, lt=1, description="share of the training side kept for validation")
+    validation_share: float = Field(
+        0.2, gt=0, lt=1, description="share of the training side kept for validation"
+    )
 
     def folds(self, groups: Mapping[str, str], seed: int) -> tuple[Fold, ...]:
-        """All folds over the subjects (the keys of ``groups``, in natural order; values name who was recorded together).
+        """All folds over the subjects, keys of ``groups``; its values name who was recorded together.
 
         Raises
         ------
@@ -33,7 +35,8 @@ class ProtocolConfig(BaseModel, ABC):
         if len(subjects) < 3:
             raise ProtocolError(
                 f"{self.kind} needs at least 3 subjects (one to test, one to validate, one to train), "
-                f"but there {'is' if len(subjects) == 1 else 'are'} {len(subjects)}: {', '.join(subjects) or 'none'}"
+                f"but there {'is' if len(subjects) == 1 else 'are'} {len(subjects)}: "
+                f"{', '.join(subjects) or 'none'}"
             )
         return self._split({subject: groups[subject] for subject in subjects}, streams)
 
@@ -44,14 +47,16 @@ class ProtocolConfig(BaseModel, ABC):
 class LeaveOneSubjectOut(ProtocolConfig):
     """Every subject is tested once by a model that trained on the others.
 
-    With ``n_subjects`` it is the published system's LOSO-10 or LOSO-25: the corpus is cut to so many subjects.
+    With ``n_subjects`` the corpus is cut to so many subjects: the published system's LOSO-10 and LOSO-25.
     """
 
     kind: Literal["loso"] = "loso"
 
     def _split(self, groups: Mapping[str, str], streams: Streams) -> tuple[Fold, ...]:
         alone = {subject: subject for subject in groups}
-        return tuple(make_fold(subject, [subject], alone, self.validation_share, streams) for subject in groups)
+        return tuple(
+            make_fold(subject, [subject], alone, self.validation_share, streams) for subject in groups
+        )
 
 
 class LeaveOneGroupOut(ProtocolConfig):
@@ -66,7 +71,7 @@ class LeaveOneGroupOut(ProtocolConfig):
 
 
 class HoldOut(ProtocolConfig):
-    """One split: a seeded choice of subjects is tested, all others train; the published 30-7 split has n_test=7."""
+    """One split: a seeded choice of subjects is tested, all others train; the published 30-7 has n_test=7."""
 
     kind: Literal["hold_out"] = "hold_out"
     n_test: int = Field(7, ge=1, description="test subjects")
@@ -74,8 +79,8 @@ class HoldOut(ProtocolConfig):
     def _split(self, groups: Mapping[str, str], streams: Streams) -> tuple[Fold, ...]:
         if self.n_test > len(groups) - 2:
             raise ProtocolError(
-                f"a hold-out of {self.n_test} of {len(groups)} subjects leaves too few to train and validate on: "
-                f"set protocol.n_test to {max(1, len(groups) - 2)} or less"
+                f"a hold-out of {self.n_test} of {len(groups)} subjects leaves too few to train and "
+                f"validate on: set protocol.n_test to {max(1, len(groups) - 2)} or less"
             )
         test = choose_subjects(list(groups), self.n_test, "seeded", streams.child("hold_out"))
         alone = {subject: subject for subject in groups}

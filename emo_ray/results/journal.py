@@ -79,8 +79,9 @@ class Journal:
             self._append_line(to_line(record))
         except OSError as error:
             raise JournalError(
-                f"can not record run {record.fingerprint} in {self.folder}: {error.strerror or error}; what was recorded "
-                "before is intact: make room or make the folder writable, then give the same command again"
+                f"can not record run {record.fingerprint} in {self.folder}: {error.strerror or error}; "
+                "what was recorded before is intact: make room or make the folder writable, then give the "
+                "same command again"
             ) from error
         self.records[record.fingerprint] = record
         return record
@@ -153,8 +154,8 @@ def _from_line(line: bytes, path: Path, number: int) -> RunRecord:
         return RunRecord(**values)
     except (ValueError, TypeError) as error:
         raise JournalError(
-            f"line {number} of {path} can not be read ({error}): the file was changed by something other than "
-            "emo_ray; remove that line to have its run done again"
+            f"line {number} of {path} can not be read ({error}): the file was changed by something other "
+            "than emo_ray; remove that line to have its run done again"
         ) from error
 
 
@@ -198,7 +199,8 @@ def _lock(path: Path) -> IO[str]:
         holder = stream.read().strip() or "another process"
         stream.close()
         raise JournalError(
-            f"the study in {path.parent} is being run by {holder}: wait for it, stop it, or name another --study"
+            f"the study in {path.parent} is being run by {holder}: wait for it, stop it, or name another "
+            "--study"
         ) from error
     stream.truncate(0)
     stream.write(f"process {os.getpid()} on {socket.gethostname()}")

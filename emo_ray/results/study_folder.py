@@ -36,7 +36,9 @@ def open_folder(results: StudyResults) -> None:
     try:
         write_atomically(path, json.dumps(content, indent=2))
     except OSError as error:
-        raise JournalError(f"can not write {path}: {error.strerror or error}; use --root to name another folder") from error
+        raise JournalError(
+            f"can not write {path}: {error.strerror or error}; use --root to name another folder"
+        ) from error
 
 
 def load_study(folder: Path) -> StudyResults:
@@ -50,7 +52,9 @@ def load_study(folder: Path) -> StudyResults:
     return StudyResults(
         name=folder.name,
         folder=folder,
-        header={name: value for name, value in content.items() if name not in ("planned", "rejected", "notes")},
+        header={
+            name: value for name, value in content.items() if name not in ("planned", "rejected", "notes")
+        },
         planned=tuple((name, candidate, tuple(subjects)) for name, candidate, subjects in content["planned"]),
         records=read_records(folder / JOURNAL),
         rejected=tuple(RejectedTrial(**trial) for trial in content["rejected"]),
@@ -63,11 +67,17 @@ def _read_header(path: Path) -> dict[str, Any]:
         content: dict[str, Any] = json.loads(path.read_text())
         missing = {"planned", "rejected", "notes", "task", "plan"} - set(content)
     except FileNotFoundError as error:
-        raise JournalError(f"{path.parent} holds no study: `emo-ray studies` lists those there are") from error
+        raise JournalError(
+            f"{path.parent} holds no study: `emo-ray studies` lists those there are"
+        ) from error
     except (OSError, ValueError) as error:
-        raise JournalError(f"{path} can not be read ({error}): restore it, or start anew under another --study") from error
+        raise JournalError(
+            f"{path} can not be read ({error}): restore it, or start anew under another --study"
+        ) from error
     if missing:
-        raise JournalError(f"{path} lacks {', '.join(sorted(missing))}: it was not written by this version of emo_ray")
+        raise JournalError(
+            f"{path} lacks {', '.join(sorted(missing))}: it was not written by this version of emo_ray"
+        )
     return content
 
 
@@ -80,11 +90,15 @@ def _refuse_other_plan(known: Mapping[str, Any], results: StudyResults) -> None:
         for name in sorted(old.keys() | new.keys())
         if old.get(name) != new.get(name)
     ]
-    reason = "; ".join(changed[:6]) or "the recordings, or the code that makes features or results, have changed since"
+    reason = (
+        "; ".join(changed[:6])
+        or "the recordings, or the code that makes features or results, have changed since"
+    )
     commit = known.get("git", {}).get("commit") or "unknown"
     raise ConfigError(
-        f"study {results.name!r} in {results.folder} is another experiment: {reason}. Its results stay as they are. Give this one "
-        f"another --study (or none, for a name of its own), or go back to what it was started with (commit {commit[:12]})"
+        f"study {results.name!r} in {results.folder} is another experiment: {reason}. Its results stay "
+        "as they are. Give this one another --study (or none, for a name of its own), or go back to what it "
+        f"was started with (commit {commit[:12]})"
     )
 
 

@@ -36,7 +36,9 @@ def subject_keys(
         sort_keys=True,
     )
     return {
-        subject: text_digest("\n".join([recipe, subject, *(f"{path.name} {digests[path]}" for path in paths)]))
+        subject: text_digest(
+            "\n".join([recipe, subject, *(f"{path.name} {digests[path]}" for path in paths)])
+        )
         for subject, paths in files.items()
     }
 

@@ -1,6 +1,7 @@
 """Moments of features, merged over subjects instead of computed over data.
 
-Reference: Chan, Golub & LeVeque (1979), "Updating formulae and a pairwise algorithm for computing sample variances".
+Reference: Chan, Golub & LeVeque (1979), "Updating formulae and a pairwise algorithm for computing
+sample variances".
 """
 
 from collections.abc import Iterable
@@ -24,13 +25,19 @@ class Moments:
     @property
     def std(self) -> Float64[np.ndarray, " features"]:
         """Population standard deviation; 0 where there is no value at all."""
-        return np.sqrt(np.divide(self.m2, self.count, out=np.zeros_like(self.m2), where=self.count > 0))
+        variance: Float64[np.ndarray, " features"] = np.divide(
+            self.m2, self.count, out=np.zeros_like(self.m2), where=self.count > 0
+        )
+        np.sqrt(variance, out=variance)
+        return variance
 
     @property
     def scale(self) -> Float64[np.ndarray, " features"]:
         """``1 / std``; 0 for a constant feature, which so becomes exactly 0 after standardisation."""
         varies = self.std > CONSTANT_SHARE * np.abs(self.mean)
-        return np.divide(1.0, self.std, out=np.zeros_like(self.std), where=varies)
+        scale: Float64[np.ndarray, " features"] = np.zeros_like(self.std)
+        np.divide(1.0, self.std, out=scale, where=varies)
+        return scale
 
 
 def measure(

@@ -16,7 +16,7 @@ from emo_ray.store.segment_table import SegmentTable
 
 
 def find_stored(path: Path, key: str) -> StoredSubject | None:
-    """The metadata of a stored subject; None where the file is missing, cut short, foreign or of another key."""
+    """The metadata of a stored subject; None where there is no whole file of ours with this key."""
     try:
         stored = from_metadata(pq.read_schema(path).metadata)
     except (OSError, pa.ArrowInvalid):
@@ -61,7 +61,9 @@ def load_table(paths: Mapping[str, Path]) -> SegmentTable:
         start_s=_join(filled, "start_s"),
         ratings={name: _join_rating(filled, name) for name in _rating_names(filled)},
         values={item.name: _join_lists(filled, f"values/{item.name}", item) for item in modalities},
-        masks={item.name: _join_lists(filled, f"mask/{item.name}", None).view(np.bool_) for item in modalities},
+        masks={
+            item.name: _join_lists(filled, f"mask/{item.name}", None).view(np.bool_) for item in modalities
+        },
         moments={part.stored.subject: part.stored.moments for part in filled},
         groups={part.stored.subject: part.stored.group for part in filled},
         keys={part.stored.subject: part.stored.key for part in filled},
@@ -75,9 +77,13 @@ def _read(path: Path) -> _Part:
         table = pq.ParquetFile(path, page_checksum_verification=True).read()
         stored = from_metadata(table.schema.metadata)
     except (OSError, pa.ArrowInvalid) as error:
-        raise StoreError(f"{path} is damaged ({error}): delete it, or compute it again with --refresh") from error
+        raise StoreError(
+            f"{path} is damaged ({error}): delete it, or compute it again with --refresh"
+        ) from error
     if stored is None:
-        raise StoreError(f"{path} was not written by this store: delete it, or compute it again with --refresh")
+        raise StoreError(
+            f"{path} was not written by this store: delete it, or compute it again with --refresh"
+        )
     return _Part(stored, table)
 
 

@@ -71,7 +71,8 @@ def from_metadata(metadata: Mapping[bytes, bytes] | None) -> StoredSubject | Non
             subject=content["subject"],
             group=content["group"],
             modalities=tuple(
-                Modality(item["name"], item["n_tokens"], tuple(item["features"])) for item in content["modalities"]
+                Modality(item["name"], item["n_tokens"], tuple(item["features"]))
+                for item in content["modalities"]
             ),
             moments={name: _moments_from_json(part) for name, part in content["moments"].items()},
             rejected=tuple(RejectedTrial(**trial) for trial in content["rejected"]),

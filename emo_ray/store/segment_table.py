@@ -76,7 +76,9 @@ class SegmentTable:
         wanted = sorted(set(subjects))
         unknown = [name for name in wanted if name not in self.subjects]
         if unknown:
-            raise ProtocolError(f"no segments of {', '.join(unknown)} in the table of {len(self.subjects)} subjects")
+            raise ProtocolError(
+                f"no segments of {', '.join(unknown)} in the table of {len(self.subjects)} subjects"
+            )
         codes = np.asarray([self.subjects.index(name) for name in wanted], dtype=np.int32)
         return np.flatnonzero(np.isin(self.subject, codes)).astype(np.int64)
 

@@ -103,7 +103,9 @@ def _recording_to_arrow(recording: Recording, rows: SegmentRows, schema: pa.Sche
             columns[field.name] = _fixed_lists(rows.values[name].reshape(n_rows, -1), field.type)
         elif kind == "mask":
             columns[field.name] = _fixed_lists(rows.masks[name].astype(np.uint8), field.type)
-    return pa.table({field.name: pa.array(columns[field.name], type=field.type) for field in schema}, schema=schema)
+    return pa.table(
+        {field.name: pa.array(columns[field.name], type=field.type) for field in schema}, schema=schema
+    )
 
 
 def _fixed_lists(array: Shaped[np.ndarray, "segments _"], kind: pa.DataType) -> pa.Array:
@@ -112,7 +114,7 @@ def _fixed_lists(array: Shaped[np.ndarray, "segments _"], kind: pa.DataType) -> 
 
 
 def _write(table: pa.Table, path: Path) -> None:
-    """Uncompressed and page-checksummed: features are noise to a compressor, and reading them is what counts."""
+    """Checksummed but not compressed: features are noise to a compressor, and reading is to be quick."""
     try:
         with atomic_path(path) as temporary:
             pq.write_table(
@@ -130,9 +132,12 @@ def _explain(path: Path, error: OSError) -> str:
     where = next(folder for folder in (path, *path.parents) if folder.exists())
     if error.errno == errno.ENOSPC or "No space left" in str(error):
         free = shutil.disk_usage(where).free / 2**20
-        return f"the disk is full ({free:.0f} MiB free) while writing {path}: free some space or use another --root"
+        return (
+            f"the disk is full ({free:.0f} MiB free) while writing {path}: "
+            "free some space or use another --root"
+        )
     if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM) or not os.access(where, os.W_OK):
-        return f"can not write {path}: {where} is not writable for this user; use --root to name another folder"
+        return (
+            f"can not write {path}: {where} is not writable for this user; use --root to name another folder"
+        )
     return f"can not write {path}: {error.strerror or error}; use --root to name another folder"
-
-

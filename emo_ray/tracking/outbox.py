@@ -1,4 +1,4 @@
-"""The outbox: carries journal records to MLflow from a thread of its own, and loses none when MLflow is away."""
+"""The outbox: a thread that carries journal records to MLflow, and loses none when MLflow is away."""
 
 import logging
 import queue
@@ -86,7 +86,7 @@ class Outbox:
                 wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 
     def _receive(self, block: bool) -> None:
-        """Move what has arrived to the waiting records; wait for the first one where nothing else is to do."""
+        """Move what has arrived to the waiting records; ``block`` waits for the first one."""
         while block or not self._queue.empty():
             record = self._queue.get()
             block = False

@@ -12,9 +12,8 @@ from emo_ray.errors import TrainingError
 from emo_ray.models.base import SegmentShape
 from emo_ray.tasks.base import Head
 
-
 PIECE_BYTES = 4 << 20
-"""Features copied at once in evaluation: enough for speed, and a worker's memory does not grow with the table."""
+"""Features copied at once in evaluation, so that a worker's memory does not grow with the table."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,7 @@ class SegmentData:
         return x.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
 
     def pieces(self, rows: Int[np.ndarray, " rows"]) -> Iterator[Int[np.ndarray, " piece"]]:
-        """Rows in their order, in pieces for evaluation; a piece copies at most `PIECE_BYTES`, however wide a row."""
+        """Rows in their order, in pieces for evaluation that copy at most `PIECE_BYTES` each."""
         row_bytes = sum(values[:1].nbytes for values in self.values.values())
         size = max(1, PIECE_BYTES // max(1, row_bytes))
         for start in range(0, len(rows), size):

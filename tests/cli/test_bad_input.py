@@ -120,7 +120,11 @@ class TestInsideACluster:
         assert "at least 3 subjects" in complain(AMIGOS, "--data", str(corpus), "--subjects", "P01")
 
     def test_a_class_absent_from_a_fold_is_named(self, complain, tmp_path):
-        cells = [(s, "joy" if s == 3 and row % 2 else "calm", 60 + 7 * (row % 3)) for s in range(4) for row in range(6)]
+        cells = [
+            (s, "joy" if s == 3 and row % 2 else "calm", 60 + 7 * (row % 3))
+            for s in range(4)
+            for row in range(6)
+        ]
         rows = [",".join(map(str, cell)) for cell in cells]
         (tmp_path / "table.csv").write_text("\n".join(["subject,label,heart_rate", *rows]))
         assert "label = joy" in complain(TABLE, "--data", "table.csv")
@@ -138,15 +142,29 @@ class TestInsideACluster:
         assert "'gsr' holds not one valid value" in told
         assert "ecg, eeg" in told or "eeg, ecg" in told
 
-    def test_an_mlflow_server_that_does_not_answer_stops_the_job_before_its_folds(self, complain, corpus, tmp_path):
+    def test_an_mlflow_server_that_does_not_answer_stops_the_job_before_its_folds(
+        self, complain, corpus, tmp_path
+    ):
         told = complain(AMIGOS, "--data", str(corpus), "--tracking-uri", "http://127.0.0.1:9")
         assert "127.0.0.1:9" in told
-        assert not list((tmp_path / "root").rglob("journal.jsonl")) or not next(
-            (tmp_path / "root").rglob("journal.jsonl")
-        ).read_bytes()
+        assert (
+            not list((tmp_path / "root").rglob("journal.jsonl"))
+            or not next((tmp_path / "root").rglob("journal.jsonl")).read_bytes()
+        )
 
-    def test_another_experiment_under_the_same_name_is_refused_and_keeps_the_first(self, complain, corpus, tmp_path):
-        arguments = ["--data", str(corpus), "--study", "mine", "--root", str(tmp_path / "root"), "--tracking-uri", "none"]
+    def test_another_experiment_under_the_same_name_is_refused_and_keeps_the_first(
+        self, complain, corpus, tmp_path
+    ):
+        arguments = [
+            "--data",
+            str(corpus),
+            "--study",
+            "mine",
+            "--root",
+            str(tmp_path / "root"),
+            "--tracking-uri",
+            "none",
+        ]
         with pytest.raises(SystemExit):
             run_loso(AMIGOS, [*arguments, "--epochs", "1"])
         journal = tmp_path / "root" / "studies" / "mine" / "journal.jsonl"

@@ -27,7 +27,9 @@ def table(tmp_path_factory):
     for subject in range(N_SUBJECTS):
         for row in range(40):
             label = row % 2
-            lines.append(f"s{subject},{label},{draw.normal(70 + 5 * label):.4f},{draw.normal(label + subject):.4f}")
+            lines.append(
+                f"s{subject},{label},{draw.normal(70 + 5 * label):.4f},{draw.normal(label + subject):.4f}"
+            )
     path = tmp_path_factory.mktemp("data") / "table.csv"
     path.write_text("\n".join(lines))
     return path
@@ -35,10 +37,19 @@ def table(tmp_path_factory):
 
 def start(table, root):
     """The job in a process of its own; long enough to be killed in its middle."""
-    command = [sys.executable, str(PROJECT / "jobs" / "loso_table.py"), "--data", str(table), "--root", str(root)]
+    command = [
+        sys.executable,
+        str(PROJECT / "jobs" / "loso_table.py"),
+        "--data",
+        str(table),
+        "--root",
+        str(root),
+    ]
     command += ["--study", "killed", "training.max_epochs=80", "training.patience=80"]
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), "CUDA_VISIBLE_DEVICES": ""}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def finish(process):
@@ -74,7 +85,7 @@ def undisturbed(table, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def continued(table, tmp_path_factory):
-    """Root and summary of a study whose driver was killed twice and which was then given the same command again."""
+    """Root and summary of a study whose driver was killed twice before it was let run to its end."""
     root = tmp_path_factory.mktemp("continued")
     for n_records in (3, 7):
         process = start(table, root)

@@ -61,7 +61,9 @@ def test_a_run_that_fails_is_a_row_with_its_error_and_the_others_go_on(experimen
 
 
 def test_a_killed_worker_costs_no_run_and_changes_no_result(experiment, table, tmp_path):
-    long = experiment.model_copy(update={"training": TrainingConfig(max_epochs=200, batch_size=4, patience=200)})
+    long = experiment.model_copy(
+        update={"training": TrainingConfig(max_epochs=200, batch_size=4, patience=200)}
+    )
     specs = make_plan([long], table).specs[:3]
     killer = threading.Thread(target=kill_one_fold_worker, daemon=True)
     killer.start()

@@ -75,7 +75,10 @@ def test_predictions_are_on_disk_before_the_line_that_announces_them(tmp_path, m
 
     monkeypatch.setattr(Journal, "_append_line", full)
     columns = {"subject": np.array(["x/S1"], dtype=object), "prediction/label/yes": np.ones(1, np.float32)}
-    with Journal(tmp_path) as journal, pytest.raises(JournalError, match=r"No space left.*same command again"):
+    with (
+        Journal(tmp_path) as journal,
+        pytest.raises(JournalError, match=r"No space left.*same command again"),
+    ):
         journal.append(RunResult(record(), Predictions(columns)))
     assert (tmp_path / JOURNAL).read_bytes() == b""
 

@@ -30,7 +30,9 @@ def test_what_was_stored_reads_back_bit_for_bit(tmp_path):
     keys, paths = store_all(tmp_path)
     table = load_table(paths)
     for subject in table.subjects:
-        read = [recording.signals["features"].values.T for recording in CORPUS.read_subject(subject).recordings]
+        read = [
+            recording.signals["features"].values.T for recording in CORPUS.read_subject(subject).recordings
+        ]
         assert_array_equal(table.values["features"][table.rows_of([subject])], np.stack(read))
     assert dict(table.keys) == keys
 
@@ -106,7 +108,9 @@ def test_a_flipped_byte_in_the_rows_is_an_error_with_the_next_step(tmp_path):
     path = next(iter(paths.values()))
     content = bytearray(path.read_bytes())
     group = pq.ParquetFile(path).metadata.row_group(0)
-    columns = {group.column(i).path_in_schema.split(".")[0]: group.column(i) for i in range(group.num_columns)}
+    columns = {
+        group.column(i).path_in_schema.split(".")[0]: group.column(i) for i in range(group.num_columns)
+    }
     content[columns["values/features"].data_page_offset + 60] ^= 0xFF
     path.write_bytes(content)
     with pytest.raises(StoreError, match=r"damaged.*--refresh"):
