@@ -19,7 +19,7 @@ from emo_ray.protocols.normalize import Scaling
 from emo_ray.protocols.subject_protocols import AnyProtocol
 from emo_ray.provenance import RESULT_ROOMS, code_digest
 from emo_ray.tasks.registry import AnyTask
-from emo_ray.training.config import TrainingConfig
+from emo_ray.training.config import PRIMARY, TrainingConfig
 
 # What can not change a result stays out of a run's identity: where files lie, how often state is saved.
 NOT_IDENTITY = {"corpus": {"path"}, "training": {"checkpoint_every_s"}}
@@ -40,7 +40,7 @@ class ExperimentConfig(BaseModel):
         "train", description="whose moments standardise a subject: the training side's or its own"
     )
     references: tuple[str, ...] = Field(
-        ("majority", "prior", "linear"), description="models to beat, on the same rows"
+        ("majority", "prior", "linear", "nuisance"), description="models to beat, on the same rows"
     )
     modalities: tuple[str, ...] = Field((), description="use these modalities only; empty is all")
     seed: int = Field(0, ge=0)
@@ -53,6 +53,13 @@ class ExperimentConfig(BaseModel):
     def candidate(self) -> str:
         """Short name of this configuration: equal for all its folds."""
         return text_digest(json.dumps(self.identity(), sort_keys=True))[:12]
+
+    @property
+    def resolved_training(self) -> TrainingConfig:
+        """Training settings with the monitored metric by its own name."""
+        if self.training.monitor != PRIMARY:
+            return self.training
+        return self.training.model_copy(update={"monitor": self.task.primary_metric})
 
     @property
     def column(self) -> str:

@@ -127,6 +127,7 @@ def segment_data(experiment: ExperimentConfig, table: SegmentTable, scaler: Scal
         targets=experiment.task.targets(table.columns),
         heads=experiment.task.heads,
         affine=scaler.affine,
+        nuisance=table.nuisance if "nuisance" in experiment.references else None,
     )
 
 
@@ -141,7 +142,7 @@ def _fit(spec: RunSpec, table: SegmentTable, runtime: Runtime) -> _Fit:
         validation=_labelled_rows(table, data, fold.validation, "validation", spec),
     )
     model = experiment.model.build(data.shape())
-    fitted = train(model, data, split, experiment.training, streams, runtime)
+    fitted = train(model, data, split, experiment.resolved_training, streams, runtime)
     trained_on, validated_on = table.subjects_at(split.train), table.subjects_at(split.validation)
     return _Fit(
         model=fitted,

@@ -8,6 +8,8 @@ python jobs/loso_table.py --data my_table.yaml      columns named in YAML
 from emo_ray.cli.job import LosoJob, run_loso
 from emo_ray.corpora.feature_table import FeatureTable
 from emo_ray.models.mlp import MlpConfig
+from emo_ray.training.config import TrainingConfig
+from emo_ray.training.optimizer import OptimizerConfig
 
 JOB = LosoJob(
     name="loso_table",
@@ -15,7 +17,7 @@ JOB = LosoJob(
     model=MlpConfig(hidden=(64,), dropout=0.5),
     scaling="both",
     # Chosen by validation scores; the validation loss would stop too early on people as different as these.
-    settings=("training.optimizer.weight_decay=0.01", "training.monitor=balanced_accuracy"),
+    training=TrainingConfig(optimizer=OptimizerConfig(weight_decay=0.01), monitor="primary"),
     description="Leave-one-subject-out evaluation on a table of features (CSV or Parquet).",
 )
 

@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import platformdirs
 import yaml
@@ -17,7 +17,9 @@ from emo_ray.errors import ConfigError
 from emo_ray.experiment import ExperimentConfig
 from emo_ray.models.registry import MODELS
 from emo_ray.protocols.subject_protocols import PROTOCOLS
+from emo_ray.training.losses import PublishedProcedure
 
+PUBLISHED_PROCEDURES = get_args(PublishedProcedure)
 SCALINGS = {"train": ("train",), "transductive": ("transductive",), "both": ("train", "transductive")}
 
 
@@ -28,6 +30,11 @@ def job_parser(name: str, description: str) -> argparse.ArgumentParser:
     add("--data", type=Path, help="folder or file of the corpus, or a YAML that describes your own data")
     add("--task", help="which target; the corpus says which there are")
     add("--model", help=f"one of {', '.join(MODELS)}, with a variant after a colon: amigos_lstm:loso")
+    add(
+        "--training",
+        choices=PUBLISHED_PROCEDURES,
+        help="train as a published AMIGOS run did; never a default",
+    )
     add("--protocol", choices=list(PROTOCOLS), help="rule that yields folds")
     add("--subjects", help="a number (the first so many), seeded:N (a seeded choice), or names: P01,P02,P05")
     add(

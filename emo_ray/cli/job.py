@@ -37,6 +37,7 @@ from emo_ray.results.study_results import StudyResults
 from emo_ray.results.summary import Summary, summarise
 from emo_ray.tracking.mlflow import MlflowTracker
 from emo_ray.tracking.outbox import Outbox
+from emo_ray.training.config import TrainingConfig, published_training
 
 EXIT_FAILED_FOLDS = 3
 EXIT_INTERRUPTED = 130
@@ -50,17 +51,17 @@ class LosoJob:
     ----------
     name : of the script, and of its studies
     corpus : the corpus at a folder or file
-    model : the network to evaluate
+    model : the network to evaluate, unless --model names another
+    training : how it is trained, unless --training names a published procedure
     scaling : key of `SCALINGS`
-    settings : further fields of the experiment, by dotted name
     demo : makes the embedded default data (``smoke`` or not) and returns where they lie; None asks for --data
     """
 
     name: str
     corpus: Callable[[Path], CorpusConfig]
     model: ModelConfig
+    training: TrainingConfig = field(default_factory=TrainingConfig)
     scaling: str = "both"
-    settings: tuple[str, ...] = ()
     demo: Callable[[bool], Path] | None = None
     description: str = ""
 
@@ -209,6 +210,7 @@ def _experiment(job: LosoJob, options: Namespace, data: Path, protocol: dict[str
             "extraction": default_extraction(corpus),
             "task": tasks[task],
             "model": _model(options.model) if options.model else job.model,
+            "training": published_training(options.training) if options.training else job.training,
             "protocol": {"kind": options.protocol or "loso", **protocol},
         }
     )
@@ -217,7 +219,7 @@ def _experiment(job: LosoJob, options: Namespace, data: Path, protocol: dict[str
         "seed": options.seed,
     }
     given = [f"{name}={value}" for name, value in flags.items() if value is not None]
-    return apply_overrides(base, [*job.settings, *given, *options.overrides])
+    return apply_overrides(base, [*given, *options.overrides])
 
 
 def _model(text: str) -> dict[str, str]:

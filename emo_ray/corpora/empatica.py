@@ -357,6 +357,7 @@ def _recording(subject: str, stretch: Stretch, signals: Mapping[str, Signal]) ->
         group=subject,  # one wrist at a time
         signals=signals,
         ratings={"label": stretch.code},
+        start_s=stretch.start_s,
     )
 
 

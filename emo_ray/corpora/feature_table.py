@@ -216,6 +216,7 @@ class _LoadedTable:
             signals={MODALITY: signal},
             # a value a row, so annotations: a rating would be one for the whole trial
             annotations={"label": self.label.codes[own], "start": self.rows.start[own]},
+            start_s=float(self.rows.start[own][0]),
         )
 
     def _trial(self, code: int) -> str:

@@ -41,6 +41,7 @@ class Recording:
     ratings : one value a trial, NaN where not answered
     annotations : one value a row of the trial (segment, window), all of one length
     baseline_s : seconds before the stimulus at the start of every signal
+    start_s : on the clock of its session, where the files tell it; a nuisance, never a feature
     """
 
     subject: str
@@ -52,6 +53,7 @@ class Recording:
     ratings: Mapping[str, float] = field(default_factory=dict)
     annotations: Mapping[str, Float[np.ndarray, " rows"]] = field(default_factory=dict)
     baseline_s: float = 0.0
+    start_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -170,18 +170,21 @@ class AmigosTokens(ExtractionConfig):
             return np.full((len(starts_s), modality.n_features), np.nan)  # all masked
         if modality.name == "eeg":
             return token_differential_entropy(signal.values, signal.sfreq, starts_s, self.token_s, self.bands)
+        # a baseline is only one if heart and skin are not looked at beyond its end
+        onset_s = None if self.baseline == "include" else recording.baseline_s
         if modality.name == "ecg":
-            # a baseline is only one if the heart is not looked at beyond its end
-            onset_s = None if self.baseline == "include" else recording.baseline_s
             return ecg_tokens(signal.values[0], signal.sfreq, starts_s, self.token_s, onset_s)
-        return self._gsr_tokens(signal, starts_s)
+        return self._gsr_tokens(signal, starts_s, onset_s)
 
-    def _gsr_tokens(self, signal: Signal, starts_s: Float[np.ndarray, " tokens"]) -> Tokens:
+    def _gsr_tokens(
+        self, signal: Signal, starts_s: Float[np.ndarray, " tokens"], onset_s: float | None
+    ) -> Tokens:
         """`gsr_tokens`, all NaN in a segment whose sensor is silent.
 
         Skin conductance is slow, so one second of one value is nothing odd; a whole segment of it is.
         """
-        tokens = gsr_tokens(signal.values[0].astype(np.float64), signal.sfreq, starts_s, self.token_s)
+        gsr = signal.values[0].astype(np.float64)
+        tokens = gsr_tokens(gsr, signal.sfreq, starts_s, self.token_s, onset_s)
         # every n_tokens-th token opens a segment: (segments,)
         first, length = token_samples(
             starts_s[:: self.n_tokens], self.segment_s, signal.sfreq, signal.values.shape[1]

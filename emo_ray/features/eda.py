@@ -15,6 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.ndimage import median_filter
 from scipy.signal import butter, find_peaks, sosfiltfilt
 
 from emo_ray.errors import SignalError
@@ -27,6 +28,7 @@ EDGE_S = 30.0  # reflected at both ends: one and a half periods of the split
 TOKEN_SFREQ_HZ = 8.0  # responses rise within 1 to 3 s: 8 Hz keeps all of their shape
 MIN_RESPONSE_US = 0.01  # Boucsein et al. (2012), Psychophysiology 49(8), 1017-1034
 RELATIVE_RESPONSE = 0.1  # of the largest; Kim, Bang & Kim (2004), Med. Biol. Eng. Comput. 42, 419-427
+SPIKE_S = 0.5  # what is over sooner is no response, which takes 1 to 3 s to rise alone (Boucsein 2012)
 RISE_S = 5.0  # a response starts at most this long before its peak
 REFRACTORY_S = 1.0
 CONTEXT_S = 10.0  # responses are counted over this long, up to the end of a token
@@ -70,7 +72,9 @@ def decompose(
     """Tonic level and phasic rest of a signal; their sum is the signal.
 
     The tonic part is a Butterworth low-pass of order 2 at 0.05 Hz, run forwards and backwards; the rest is
-    then exactly the matching high-pass. Holes are bridged by straight lines for the filter and stay NaN.
+    then exactly the matching high-pass. A signal of less than one period of 0.05 Hz (20 s) tells a filter
+    nothing of what is slower: there the tonic part is the straight line of least squares. Holes are bridged
+    by straight lines for both and stay NaN.
 
     Parameters
     ----------
@@ -91,9 +95,23 @@ def decompose(
         return np.full(eda.shape, np.nan), np.full(eda.shape, np.nan)
     offset = np.median(eda[there])  # taken off before filtering: a huge offset would cost digits
     whole = bridge_gaps(eda[None])[0][0] - offset
-    edge = min(whole.size - 1, round(EDGE_S * sfreq))
-    slow = sosfiltfilt(_tonic_filter(sfreq), whole, padlen=edge)
+    slow = _straight_line(whole) if whole.size * TONIC_BELOW_HZ < sfreq else _low_pass(whole, sfreq)
     return np.where(there, slow + offset, np.nan), np.where(there, whole - slow, np.nan)
+
+
+def _straight_line(values: Float[np.ndarray, " times"]) -> Float[np.ndarray, " times"]:
+    """Least-squares line through the values."""
+    lag = np.arange(values.size) - (values.size - 1) / 2  # its mean is 0
+    slope = np.sum(lag * values) / max(np.sum(lag**2), 1.0)  # a single sample has no slope
+    line: Float[np.ndarray, " times"] = values.mean() + slope * lag
+    return line
+
+
+def _low_pass(values: Float[np.ndarray, " times"], sfreq: float) -> Float[np.ndarray, " times"]:
+    """What is slower than 0.05 Hz."""
+    edge = min(values.size - 1, round(EDGE_S * sfreq))
+    slow: Float[np.ndarray, " times"] = sosfiltfilt(_tonic_filter(sfreq), values, padlen=edge)
+    return slow
 
 
 @lru_cache(maxsize=16)
@@ -116,20 +134,62 @@ def responses(
     ----------
     eda : the signal, or its phasic part; NaN or infinite where unknown
     sfreq : Hz
-    min_amplitude : in the unit of the signal, 0.01 uS by custom; without it a tenth of the largest response,
-        which suits a signal of unknown unit
+    min_amplitude : in the unit of the signal, 0.01 uS by custom; without it `relative_threshold`, which
+        suits a signal of unknown unit, and the responses are looked for `without_spikes`
+    """
+    if min_amplitude is None:
+        calm = without_spikes(eda, sfreq)
+        return responses(calm, sfreq, relative_threshold(calm, sfreq))
+    filled = bridge_gaps(eda[None])[0][0]
+    found, prominences = _rises(filled, sfreq)
+    kept = (found.amplitudes >= min_amplitude) & (prominences >= min_amplitude / 2)
+    return Responses(found.onsets[kept], found.peaks[kept], found.amplitudes[kept])
+
+
+def relative_threshold(eda: Float[np.ndarray, " times"], sfreq: float) -> float:
+    """A tenth of the largest rise of a signal, infinite where nothing rises.
+
+    One artefact sets that rise for the whole trial, so take it `without_spikes`. A high quantile of the rises
+    in place of the largest would do without, but most of them are ripple: ten responses in five minutes are
+    fewer than one peak in twenty, and the quantile would be that of the noise.
+
+    Parameters
+    ----------
+    eda : any unit; NaN or infinite where unknown
+    sfreq : Hz
+    """
+    rises = _rises(bridge_gaps(eda[None])[0][0], sfreq)[0].amplitudes
+    return float(RELATIVE_RESPONSE * rises.max(initial=0.0)) or np.inf
+
+
+def without_spikes(eda: Float[np.ndarray, " times"], sfreq: float) -> Float[np.ndarray, " times"]:
+    """Running median of a second: what is over within half a second is gone, responses and steps stay.
+
+    No response is so short (Boucsein 2012: 1 to 3 s of rise, more of recovery); a wire that is touched is.
+    The top of a sharp response sinks a little: by a fifth for one that rises in 1 s and falls in 2 s. An
+    artefact that lasts longer stays, and a signal of less than 4 Hz is returned as it is.
+
+    Parameters
+    ----------
+    eda : any unit; holes are bridged
+    sfreq : Hz
     """
     filled = bridge_gaps(eda[None])[0][0]
+    half = int(SPIKE_S * sfreq)
+    if half < 2 or filled.size == 0:  # three samples would flatten responses and not only spikes
+        return filled
+    calm: Float[np.ndarray, " times"] = median_filter(filled, size=2 * half + 1, mode="nearest")
+    return calm
+
+
+def _rises(
+    filled: Float[np.ndarray, " times"], sfreq: float
+) -> tuple[Responses, Float[np.ndarray, " responses"]]:
+    """Every peak with the rise before it, however small, and how far each peak stands out."""
     distance = max(round(REFRACTORY_S * sfreq), 1)
     peaks, found = find_peaks(filled, prominence=0.0, distance=distance)
-    if peaks.size == 0:
-        empty = np.zeros(0, dtype=np.int64)
-        return Responses(empty, empty, np.zeros(0))
-    onsets = _onsets(filled, peaks, round(RISE_S * sfreq))
-    rises = filled[peaks] - filled[onsets]
-    least = RELATIVE_RESPONSE * rises.max() if min_amplitude is None else min_amplitude
-    kept = (rises >= least) & (found["prominences"] >= least / 2)
-    return Responses(onsets[kept], peaks[kept], rises[kept])
+    onsets = _onsets(filled, peaks, round(RISE_S * sfreq)) if peaks.size else peaks
+    return Responses(onsets, peaks, filled[peaks] - filled[onsets]), found["prominences"]
 
 
 def _onsets(
@@ -179,12 +239,14 @@ def gsr_tokens(
     sfreq: float,
     token_starts_s: Float[np.ndarray, " tokens"],
     token_s: float,
+    onset_s: float | None = None,
 ) -> Float[np.ndarray, "tokens 10"]:
     """`GSR_FEATURES` of every token of a trial, for a sensor of unknown unit and any offset.
 
     Level, slope, phasic and derivative values are in the unit of the signal (a second for the slopes): they
     scale with the signal, and only the level keeps its offset. What is counted in responses does not
-    change with unit or offset, since a response must reach a tenth of the largest of the trial.
+    change with unit or offset, since a response must reach a tenth of the largest of the trial, short
+    artefacts apart (`relative_threshold`).
 
     * ``responses_10s``, ``response_amplitude_10s``: number and mean rise of the responses that peak in
       the 10 s up to the end of the token; the rise is 0 where there is none
@@ -199,11 +261,34 @@ def gsr_tokens(
     sfreq : Hz
     token_starts_s : seconds from the first sample
     token_s : seconds, an eighth at least
+    onset_s : the signal is cut at this second and each side is looked at on its own, so that a baseline
+        holds nothing of what follows; None: no cut. Only the threshold of responses is always that of the
+        whole trial: it stands for the unit, which 5 s can not tell
     """
+    slow, slow_sfreq = _average_down(gsr, sfreq)
+    least = relative_threshold(without_spikes(slow, slow_sfreq), slow_sfreq)
+    if onset_s is None:
+        return _side_tokens(gsr, sfreq, token_starts_s, token_s, least)
+    cut = round(onset_s * sfreq)
+    before = token_starts_s + token_s / 2 < onset_s
+    tokens = np.full((token_starts_s.size, len(GSR_FEATURES)), np.nan)
+    tokens[before] = _side_tokens(gsr[:cut], sfreq, token_starts_s[before], token_s, least)
+    tokens[~before] = _side_tokens(gsr[cut:], sfreq, token_starts_s[~before] - cut / sfreq, token_s, least)
+    return tokens
+
+
+def _side_tokens(
+    gsr: Float[np.ndarray, " times"],
+    sfreq: float,
+    token_starts_s: Float[np.ndarray, " tokens"],
+    token_s: float,
+    least: float,
+) -> Float[np.ndarray, "tokens 10"]:
+    """The features of tokens from this signal alone; responses rise by ``least``."""
     slow, slow_sfreq = _average_down(gsr, sfreq)
     tonic, phasic = decompose(slow, slow_sfreq)
     ends_s = token_starts_s + token_s
-    found = responses(slow, slow_sfreq)
+    found = responses(without_spikes(slow, slow_sfreq), slow_sfreq, least)
     count, amplitude = _count_and_amplitude(found, slow_sfreq, ends_s - CONTEXT_S, ends_s)
     derivative = np.gradient(slow, 1.0 / slow_sfreq) if slow.size > 1 else np.full(slow.shape, np.nan)
     level, fast, change = (

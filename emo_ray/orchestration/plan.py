@@ -13,6 +13,7 @@ from emo_ray.files import text_digest
 from emo_ray.protocols.fold import Fold
 from emo_ray.store.segment_table import SegmentTable
 from emo_ray.tasks.base import Head
+from emo_ray.training.metrics import score
 
 Targets = Mapping[str, Float32[np.ndarray, " segments"]]
 
@@ -42,15 +43,16 @@ def make_plan(experiments: Sequence[ExperimentConfig], table: SegmentTable) -> P
     notes: dict[str, None] = {}
     for experiment in experiments:
         _check_modalities(experiment, table)
+        _check_monitor(experiment)
         targets = experiment.task.targets(table.columns)
         labelled = _labelled_subjects(targets, table)
         folds = experiment.protocol.folds({name: table.groups[name] for name in labelled}, experiment.seed)
         for fold in folds:
             _check_classes(experiment.task.heads, targets, table, fold)
         specs += [RunSpec(experiment, fold, table.keys) for fold in folds]
-        notes |= dict.fromkeys(
-            [*_unlabelled_notes(labelled, table), *_group_notes(experiment, labelled, table)]
-        )
+        caveats = [experiment.task.caveat] if experiment.task.caveat else []
+        left_out = _unlabelled_notes(labelled, table)
+        notes |= dict.fromkeys([*caveats, *left_out, *_group_notes(experiment, labelled, table)])
     return Plan(tuple(specs), (*notes, *_silent_notes(table)))
 
 
@@ -80,6 +82,20 @@ def _check_modalities(experiment: ExperimentConfig, table: SegmentTable) -> None
                 f"subjects: check the sensor's files, or leave it out by naming the others (modalities: "
                 f"{others})"
             )
+
+
+def _check_monitor(experiment: ExperimentConfig) -> None:
+    """A metric that the task does not have would fail every fold alike."""
+    heads = experiment.task.heads
+    shapes = {head.name: (2, head.n_outputs) if head.kind == "classes" else (2,) for head in heads}
+    guesses = {name: np.full(shape, 0.5, np.float32) for name, shape in shapes.items()}
+    known = {"loss", *score(heads, guesses, {head.name: np.zeros(2, np.float32) for head in heads})}
+    monitor = experiment.resolved_training.monitor
+    if monitor not in known:
+        raise ConfigError(
+            f"training.monitor {monitor!r}: the task has {', '.join(sorted(known))} (or 'primary', which is "
+            f"{experiment.task.primary_metric})"
+        )
 
 
 def _check_classes(heads: Sequence[Head], targets: Targets, table: SegmentTable, fold: Fold) -> None:

@@ -4,6 +4,12 @@ from collections.abc import Mapping
 
 from emo_ray.references.base import Reference
 from emo_ray.references.linear import Linear
+from emo_ray.references.nuisance import Nuisance
 from emo_ray.references.trivial import Majority, Prior
 
-REFERENCES: Mapping[str, Reference] = {"majority": Majority(), "prior": Prior(), "linear": Linear()}
+REFERENCES: Mapping[str, Reference] = {
+    "majority": Majority(),
+    "prior": Prior(),
+    "linear": Linear(),
+    "nuisance": Nuisance(),
+}

@@ -14,6 +14,7 @@ from emo_ray.results.study_results import StudyResults
 from emo_ray.results.verdict import Verdict, judge
 from emo_ray.training.metrics import direction_of
 
+_SHOWN_APART = ("column", "procedure")
 COLUMNS: tuple[Column, ...] = ("nested", "flat", "transductive")
 
 
@@ -56,6 +57,8 @@ class Section(_Part):
     candidate: str
     model: str
     procedure: str = Field("clean", description="published: reproduces a published procedure with its flaws")
+    settings: dict[str, Any] = Field(description="configuration of the candidate, without folders")
+    n_weights: tuple[int, ...] = Field((), description="of the model; several where folds differ")
     counts: Counts
     completeness: str = Field(description="in words; says so when runs failed or have not been run")
     models: dict[str, dict[str, MetricRow]] = Field(description="network and references, to metric, to row")
@@ -109,6 +112,9 @@ class Summary(_Part):
 
     name: str
     protocol: str
+    corpus: dict[str, str] = Field(description="title, licence, citation, doi, access; empty if not known")
+    n_subjects: int | None = Field(None, description="in the feature table, also those without a label")
+    n_segments: int | None = Field(None, description="in the feature table")
     primary_metric: str
     direction: Literal["max", "min"] = Field(description="whether a larger or a smaller score is better")
     counts: Counts
@@ -135,6 +141,9 @@ def summarise(results: StudyResults) -> Summary:
     return Summary(
         name=results.name,
         protocol=str(results.header.get("protocol", "")),
+        corpus={str(key): str(value) for key, value in (results.header.get("corpus") or {}).items()},
+        n_subjects=results.header.get("n_subjects"),
+        n_segments=results.header.get("n_segments"),
         primary_metric=results.primary_metric,
         direction=direction_of(results.primary_metric),
         counts=_counts(results, [fingerprint for fingerprint, _, _ in results.planned]),
@@ -178,6 +187,8 @@ def _section(results: StudyResults, column: Column, candidate: str, runs: list[s
         candidate=candidate,
         model=_model_name(declared.get("model", "")),
         procedure=str(declared.get("procedure", "clean")),
+        settings={key: value for key, value in declared.items() if key not in _SHOWN_APART},
+        n_weights=tuple(sorted({results.records[name].n_parameters for name in read})),
         counts=counts,
         completeness=_completeness(counts),
         models={name: _metric_rows(results, name, subjects, pooled) for name in models},

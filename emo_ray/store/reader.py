@@ -59,6 +59,7 @@ def load_table(paths: Mapping[str, Path]) -> SegmentTable:
         clip=text["clip"].codes,
         index=_join(filled, "index"),
         start_s=_join(filled, "start_s"),
+        session_s=_join(filled, "session_s"),
         ratings={name: _join_rating(filled, name) for name in _rating_names(filled)},
         values={item.name: _join_lists(filled, f"values/{item.name}", item) for item in modalities},
         masks={

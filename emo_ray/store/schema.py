@@ -12,7 +12,7 @@ from emo_ray.corpora.recording import RejectedTrial
 from emo_ray.extraction.base import Modality
 from emo_ray.store.moments import Moments
 
-FORMAT = "emo_ray.segments/1"
+FORMAT = "emo_ray.segments/2"
 _METADATA = b"emo_ray"
 TEXT_COLUMNS = ("session", "trial", "clip")
 
@@ -36,7 +36,11 @@ class StoredSubject:
 def schema_of(modalities: Sequence[Modality], ratings: Sequence[str]) -> pa.Schema:
     """Columns of a stored subject; units are those that the features' names and docs state."""
     fields = [pa.field(name, pa.dictionary(pa.int32(), pa.string())) for name in TEXT_COLUMNS]
-    fields += [pa.field("index", pa.int32()), pa.field("start_s", pa.float32())]
+    fields += [
+        pa.field("index", pa.int32()),
+        pa.field("start_s", pa.float32()),
+        pa.field("session_s", pa.float32()),
+    ]
     fields += [pa.field(f"rating/{name}", pa.float32()) for name in ratings]
     for modality in modalities:
         size = modality.n_tokens * modality.n_features

@@ -26,6 +26,7 @@ class SegmentTable:
     subject, session, trial, clip : codes into these names
     index : place of the segment in its trial, from 1
     start_s : seconds from the start of the recording
+    session_s : seconds from the first segment of the session where the files tell, else of the trial
     ratings : what subjects reported and others annotated; NaN where missing
     values, masks : by modality, ``(segments, tokens, features)`` and ``(segments, tokens)``
     moments : subject to modality to moments over all its valid tokens
@@ -44,6 +45,7 @@ class SegmentTable:
     clip: Int32[np.ndarray, " segments"]
     index: Int32[np.ndarray, " segments"]
     start_s: Float32[np.ndarray, " segments"]
+    session_s: Float32[np.ndarray, " segments"]
     ratings: Mapping[str, Float32[np.ndarray, " segments"]]
     values: Mapping[str, Float32[np.ndarray, "segments _ _"]]
     masks: Mapping[str, Bool[np.ndarray, "segments _"]]
@@ -65,6 +67,16 @@ class SegmentTable:
     def n_bytes(self) -> int:
         """Size of all values and masks."""
         return sum(array.nbytes for part in (self.values, self.masks) for array in part.values())
+
+    @property
+    def nuisance(self) -> Float32[np.ndarray, "segments probes"]:
+        """What must not tell an emotion: the clock, the place in the trial, how much of the sensors lives.
+
+        Seconds since the first segment of the session, index in the trial, valid tokens, live modalities.
+        """
+        valid = np.stack([mask.sum(axis=1) for mask in self.masks.values()], axis=1)
+        columns = [self.session_s, self.index, valid.sum(axis=1), (valid > 0).sum(axis=1)]
+        return np.stack(columns, axis=1).astype(np.float32)
 
     def rows_of(self, subjects: Iterable[str]) -> Int64[np.ndarray, " rows"]:
         """Row numbers of some subjects, in table order.

@@ -81,11 +81,25 @@ def _group_of(subject: str, recordings: Sequence[Recording]) -> str:
 def _to_arrow(kept: Sequence[tuple[Recording, SegmentRows]], modalities: Sequence[Modality]) -> pa.Table:
     ratings = sorted({name for _, rows in kept for name in rows.ratings})
     schema = schema_of(modalities, ratings)
-    parts = [_recording_to_arrow(recording, rows, schema) for recording, rows in kept]
+    first = _session_starts(kept)
+    parts = [
+        _recording_to_arrow(recording, rows, schema, first[recording.session]) for recording, rows in kept
+    ]
     return pa.concat_tables(parts) if parts else schema.empty_table()
 
 
-def _recording_to_arrow(recording: Recording, rows: SegmentRows, schema: pa.Schema) -> pa.Table:
+def _session_starts(kept: Sequence[tuple[Recording, SegmentRows]]) -> dict[str, float]:
+    """When the first segment of each session starts, on the clock of that session."""
+    first: dict[str, float] = {}
+    for recording, rows in kept:
+        start_s = recording.start_s + float(rows.start_s.min())
+        first[recording.session] = min(start_s, first.get(recording.session, start_s))
+    return first
+
+
+def _recording_to_arrow(
+    recording: Recording, rows: SegmentRows, schema: pa.Schema, session_start_s: float
+) -> pa.Table:
     n_rows = len(rows.start_s)
     columns: dict[str, Shaped[np.ndarray, " segments"] | pa.Array] = {
         "session": np.full(n_rows, recording.session, dtype=object),
@@ -93,6 +107,7 @@ def _recording_to_arrow(recording: Recording, rows: SegmentRows, schema: pa.Sche
         "clip": np.full(n_rows, recording.clip, dtype=object),
         "index": np.arange(1, n_rows + 1, dtype=np.int32),
         "start_s": rows.start_s,
+        "session_s": (rows.start_s + (recording.start_s - session_start_s)).astype(np.float32),
     }
     missing = np.full(n_rows, np.nan, dtype=np.float32)
     for field in schema:

@@ -40,6 +40,14 @@ class AffectTask(TaskConfig):
         """Concordance, mean of the two values."""
         return "ccc"
 
+    @property
+    def caveat(self) -> str:
+        """What the transition head is not told."""
+        return (
+            "transition is predicted from the second of the two segments alone, from which a change can be "
+            "guessed but not seen"
+        )
+
     def targets(self, columns: SegmentColumns) -> dict[str, Float32[np.ndarray, " segments"]]:
         """Labels of every segment; NaN where undefined.
 

@@ -77,6 +77,11 @@ class TaskConfig(BaseModel, ABC):
     def primary_metric(self) -> str:
         """Name of the score that studies are compared by, for instance ``"balanced_accuracy"``."""
 
+    @property
+    def caveat(self) -> str:
+        """What a reader of scores on this task should know; every report prints it."""
+        return ""
+
     @abstractmethod
     def targets(self, columns: SegmentColumns) -> dict[str, Float32[np.ndarray, " segments"]]:
         """Target of every head for every segment: class code, value or 0/1; NaN where undefined."""

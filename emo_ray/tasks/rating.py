@@ -36,6 +36,14 @@ class RatingTask(TaskConfig):
         """Balanced accuracy, since ratings are seldom half low and half high."""
         return "balanced_accuracy"
 
+    @property
+    def caveat(self) -> str:
+        """How many independent labels there are."""
+        return (
+            f"{self.heads[0].name} is one rating a trial, shared by all its segments: a subject's score rests "
+            "on as many labels as it has trials, and long trials weigh more"
+        )
+
     def targets(self, columns: SegmentColumns) -> dict[str, Float32[np.ndarray, " segments"]]:
         """0 for low, 1 for high, NaN where the rating is missing.
 

@@ -9,6 +9,8 @@ from emo_ray.training.losses import LossConfig, PublishedProcedure, published_lo
 from emo_ray.training.metrics import METRICS
 from emo_ray.training.optimizer import OptimizerConfig, PlateauConfig
 
+PRIMARY = "primary"
+
 
 class TrainingConfig(BaseModel):
     """Everything the loop is told, except data, model and seed."""
@@ -22,7 +24,10 @@ class TrainingConfig(BaseModel):
     loss: LossConfig = LossConfig()
     patience: int = Field(12, ge=1, description="epochs without improvement on validation before the stop")
     min_delta: float = Field(1e-4, ge=0, description="less than this is no improvement")
-    monitor: str = Field("loss", description="validation metric that chooses the epoch: loss or a score name")
+    monitor: str = Field(
+        "loss",
+        description="validation metric that chooses the epoch: loss, a score name, or primary: the task's",
+    )
     clip_norm: float | None = Field(1.0, gt=0, description="largest norm of the gradient; None: no clipping")
     # bfloat16 has the range of float32: no loss scaling is needed
     amp: Literal["off", "auto"] = Field(
@@ -34,7 +39,7 @@ class TrainingConfig(BaseModel):
     @classmethod
     def _monitor_is_a_metric(cls, monitor: str) -> str:
         metric = monitor.rpartition("/")[2]
-        if metric == "rate" or (metric != "loss" and metric not in METRICS):
+        if metric == "rate" or metric not in {"loss", PRIMARY, *METRICS}:
             known = sorted(set(METRICS) - {"rate"})
             raise ValueError(
                 f"can not monitor {monitor!r}: take 'loss', or one of {known}, or '<head>/<metric>'"

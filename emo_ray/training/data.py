@@ -55,6 +55,7 @@ class SegmentData:
     masks : by modality, True where the token is valid
     subject : subject codes
     targets : head to class code, value, or 0 and 1; NaN where undefined
+    nuisance : what no network is given: clock, place in the trial, live sensors; for the nuisance reference
 
     Raises
     ------
@@ -67,6 +68,7 @@ class SegmentData:
     targets: Mapping[str, Float32[np.ndarray, " segments"]]
     heads: tuple[Head, ...]
     affine: Affine
+    nuisance: Float32[np.ndarray, "segments _"] | None = None
 
     def __post_init__(self) -> None:
         problems = [problem for name in self.values for problem in self._modality_problems(name)]

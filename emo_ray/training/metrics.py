@@ -37,15 +37,22 @@ def accuracy(confused: Confusion) -> float:
 
 
 def balanced_accuracy(confused: Confusion) -> float:
-    """Mean recall over the classes that the targets hold (as in sklearn); the others do not count."""
+    """Mean recall over the classes that the targets hold (as in sklearn); the others do not count.
+
+    NaN where the targets hold one class only: a constant would have 1 or 0 there, whatever it knows.
+    """
     present = confused.sum(axis=1) > 0
+    if present.sum() < 2:
+        return NAN
     return _mean(np.diag(confused)[present] / confused.sum(axis=1)[present])
 
 
 def macro_f1(confused: Confusion) -> float:
-    """Mean F1 over the classes that the targets hold; the others do not count."""
+    """Mean F1 over the classes that the targets hold; the others do not count. NaN of one class only."""
     both = confused.sum(axis=1) + confused.sum(axis=0)  # 2 TP + FN + FP of each class
     present = confused.sum(axis=1) > 0
+    if present.sum() < 2:
+        return NAN
     return _mean(2 * np.diag(confused)[present] / both[present])
 
 

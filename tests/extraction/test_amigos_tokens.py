@@ -92,6 +92,19 @@ def test_subtracting_the_baseline_takes_its_mean_off_every_token():
     assert_array_equal(less.masks["eeg"], plain.masks["eeg"])
 
 
+@pytest.mark.parametrize("baseline", ["mask", "subtract"])
+def test_a_step_in_skin_conductance_after_the_onset_is_not_in_the_baseline(baseline):
+    recording = a_recording()
+    gsr = recording.signals["gsr"].values.copy()
+    gsr[:, 640:] += 300  # 5 s
+    plain, stepped = (
+        AmigosTokens(baseline=baseline).segments(one).values["gsr"]
+        for one in (recording, with_signal(recording, "gsr", gsr))
+    )
+    difference = (stepped - plain)[0, :, 0]  # of the tonic level: 5 tokens before the onset, 15 after
+    assert_allclose(difference, [0] * 5 + [300] * 15, atol=1e-3)
+
+
 def test_subtracting_removes_the_gain_of_an_amplifier():
     recording = a_recording()
     louder = with_signal(recording, "eeg", 3 * recording.signals["eeg"].values)

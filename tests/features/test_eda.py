@@ -6,7 +6,15 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.signal import butter, sosfiltfilt
 
 from emo_ray.errors import SignalError
-from emo_ray.features.eda import EDA_FEATURES, GSR_FEATURES, decompose, eda_in_spans, gsr_tokens, responses
+from emo_ray.features.eda import (
+    EDA_FEATURES,
+    GSR_FEATURES,
+    decompose,
+    eda_in_spans,
+    gsr_tokens,
+    responses,
+    without_spikes,
+)
 
 
 def bumps(times_s, peaks_s, amplitude=1.0):
@@ -72,6 +80,51 @@ def test_without_a_threshold_a_tenth_of_the_largest_response_is_needed():
     times_s = np.arange(400) / 4
     phasic = bumps(times_s, [20], 50.0) + bumps(times_s, [40], 6.0) + bumps(times_s, [60], 4.0)
     assert_array_equal(responses(phasic, 4.0).peaks, [80, 160])
+
+
+def test_one_short_artefact_changes_no_response():
+    gsr = bumps(np.arange(300 * 128) / 128, range(15, 300, 15)) + 1e-3 * np.random.default_rng(5).normal(
+        size=300 * 128
+    )
+    knocked = gsr.copy()
+    knocked[128 * 100 : 128 * 100 + 10] += 100.0  # 80 ms
+    plain, other = (gsr_tokens(x, 128.0, np.arange(300.0), 1.0) for x in (gsr, knocked))
+    assert column(plain, "responses_10s").mean() == pytest.approx(19 * 10 / 300, abs=0.05)
+    for name in ("responses_10s", "response_amplitude_10s", "since_response_s"):
+        assert_allclose(column(other, name), column(plain, name), rtol=0.02, atol=0.02)
+
+
+@pytest.mark.parametrize("sfreq", [8.0, 16.0])
+def test_what_lasts_less_than_half_a_second_is_a_spike_and_a_step_is_none(sfreq):
+    signal = np.where(np.arange(400) < 200, 0.0, 3.0)
+    spiked = signal.copy()
+    spiked[100 : 100 + int(0.5 * sfreq)] = 50.0
+    assert_array_equal(without_spikes(spiked, sfreq), signal)
+
+
+def test_a_signal_that_is_too_slow_to_tell_spikes_keeps_its_samples():
+    signal = np.random.default_rng(6).normal(size=50)
+    assert_array_equal(without_spikes(signal, 2.0), signal)
+
+
+def test_less_than_one_period_of_the_split_has_a_straight_line_as_its_level():
+    x = np.random.default_rng(7).normal(size=40).cumsum()
+    line = np.polyval(np.polyfit(np.arange(40), x, 1), np.arange(40))
+    tonic, phasic = decompose(x, 8.0)
+    assert_allclose(tonic, line, atol=1e-9)
+    assert_allclose(phasic, x - line, atol=1e-9)
+
+
+def test_tokens_on_one_side_of_the_onset_know_nothing_of_the_signal_on_the_other():
+    rng = np.random.default_rng(8)
+    gsr, starts_s = 5 + rng.normal(size=60 * 128).cumsum() / 500, np.arange(59.0)
+    gsr[128 * 30 :] += bumps(np.arange(30 * 128) / 128, [10], 5.0)  # sets the threshold of responses
+    stepped = gsr + np.where((np.arange(gsr.size) >= 640) & (np.arange(gsr.size) < 128 * 25), 3.0, 0.0)
+    plain, other = (gsr_tokens(x, 128.0, starts_s, 1.0, onset_s=5.0) for x in (gsr, stepped))
+    assert_array_equal(other[:5], plain[:5])
+    assert_allclose(column(plain, "tonic_level")[:5].mean(), gsr[:640].mean(), rtol=1e-9)
+    mirrored = np.concatenate([100 - gsr[:640], gsr[640:]])
+    assert_array_equal(gsr_tokens(mirrored, 128.0, starts_s, 1.0, onset_s=5.0)[5:], plain[5:])
 
 
 def test_a_flat_signal_has_no_response():

@@ -12,7 +12,7 @@ from emo_ray.references.registry import REFERENCES
 from emo_ray.references.trivial import Majority, Prior
 from emo_ray.tasks.base import Head
 from emo_ray.training.data import Affine, SegmentData
-from emo_ray.training.metrics import score
+from emo_ray.training.metrics import pr_auc, score
 
 HEADS = (
     Head("emotion", "classes", ("calm", "glad", "sad")),
@@ -42,6 +42,7 @@ def data():
         targets={name: target.astype(np.float32) for name, target in targets.items()},
         heads=HEADS,
         affine=Affine.identity({"eeg": 4}),
+        nuisance=np.zeros((120, 1), np.float32),
     )
 
 
@@ -51,7 +52,7 @@ def scores(reference, data, head):
 
 
 def test_the_registry_names_the_models_to_beat():
-    assert list(REFERENCES) == ["majority", "prior", "linear"]
+    assert list(REFERENCES) == ["majority", "prior", "linear", "nuisance"]
 
 
 @each_reference
@@ -124,10 +125,18 @@ def test_prior_depends_on_its_seed_and_on_nothing_else(data):
     assert not np.array_equal(draws[0], draws[2])
 
 
-def test_prior_takes_the_median_and_the_rate_of_train(data):
+def test_prior_takes_the_median_of_train(data):
     predictions = Prior().fit_predict(data, TRAIN, TEST, 0)
     assert (predictions["valence"] == np.median(data.targets["valence"][TRAIN])).all()
-    np.testing.assert_allclose(predictions["event"], data.targets["event"][TRAIN].mean(), rtol=1e-6)
+
+
+def test_prior_ranks_events_as_a_worthless_ranking_does(data):
+    # two events in four rows, the six rankings worked out by hand: the mean of their average precisions
+    # is (1 + 5/6 + 3/4 + 7/12 + 1/2 + 5/12) / 6 = 49/72, where a constant has 1/2
+    rows, target = np.arange(4), np.array([1.0, 1.0, 0.0, 0.0])
+    draws = [Prior().fit_predict(data, TRAIN, rows, seed)["event"] for seed in range(2000)]
+    assert np.mean([pr_auc(draw, target, 0.5) for draw in draws]) == pytest.approx(49 / 72, abs=0.015)
+    assert 0.45 < np.mean(np.array(draws) >= 0.5) < 0.55
 
 
 def test_linear_finds_a_linear_signal(data):

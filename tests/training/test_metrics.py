@@ -58,6 +58,15 @@ def test_classes_that_the_targets_lack_do_not_count():
     assert macro_f1(confused) == pytest.approx((6 / 8 + 6 / 7) / 2)
 
 
+@pytest.mark.parametrize("called", [0, 1])
+def test_class_metrics_of_targets_of_one_class_are_undefined_but_for_accuracy(called):
+    confused = np.zeros((2, 2), dtype=np.int64)
+    confused[0, called] = 5  # a constant would be all right or all wrong, whatever it knows
+    assert math.isnan(balanced_accuracy(confused))
+    assert math.isnan(macro_f1(confused))
+    assert accuracy(confused) == 1 - called
+
+
 def test_confusion_has_targets_down_and_leaves_undefined_rows_out():
     probability = np.eye(2)[[0, 1, 1, 1]]
     assert confusion(probability, np.array([0.0, 0.0, 1.0, NAN])).tolist() == [[1, 1], [0, 1]]

@@ -1,0 +1,173 @@
+"""The setting of a study as a paper would tell it: corpus, task, protocol, model, training."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
+
+from emo_ray.reports.content import Table, shown_name
+from emo_ray.results.summary import Section, Summary
+
+Settings = Mapping[str, Any]
+
+RULES = {
+    "ge_5": "5 or more",
+    "gt_4.5": "more than 4.5",
+    "gt_0": "more than 0",
+    "subject_mean": "more than the subject's own mean",
+    "subject_median": "more than the subject's own median",
+}
+SCALINGS = {
+    "train": "train: by the moments of the training subjects",
+    "transductive": "transductive: each subject by its own moments, test subjects included",
+}
+MAIN_TRAINING = ("max_epochs", "batch_size", "patience", "monitor")
+UNITS = {"_s": " s", "_hz": " Hz"}
+ROOMS = ("corpus", "task", "protocol", "scaling", "modalities", "extraction", "model", "training")
+
+
+def setting_table(summary: Summary) -> Table:
+    """What all sections share; what differs between them stands in `own_setting`."""
+    differing = _differing(summary)
+    shared = _without(_settings(summary.sections[0]), differing) if summary.sections else {}
+    card = summary.corpus
+    citation = ", doi ".join(text for text in (card.get("citation", ""), card.get("doi", "")) if text)
+    better = "higher" if summary.direction == "max" else "lower"
+    rows = (
+        ("corpus", card.get("title", "")),
+        ("licence", card.get("licence", "")),
+        ("citation", citation),
+        ("subjects, segments", _sizes(summary)),
+        ("reader", _words(shared.get("corpus", {}))),
+        ("task", _task(shared.get("task", {}))),
+        ("primary metric", f"{shown_name(summary.primary_metric)}, {better} is better"),
+        *_protocol_rows(summary, shared.get("protocol", {})),
+        ("scaling", SCALINGS.get(shared.get("scaling", ""), str(shared.get("scaling", "")))),
+        ("modalities", ", ".join(shared["modalities"]) or "all" if "modalities" in shared else ""),
+        ("extraction", _words(shared.get("extraction", {}))),
+        ("model", _words(shared.get("model", {}))),
+        *_training_rows(summary, shared.get("training", {})),
+        ("references", ", ".join(shared.get("references", ()))),
+        *((shown_name(key), _text(value)) for key, value in shared.items() if key not in (*ROOMS, "references")),
+        ("command", summary.timing.command),
+    )
+    return Table(("setting", "value"), tuple(row for row in rows if row[1]))
+
+
+def own_setting(summary: Summary, section: Section) -> str:
+    """The settings in which a section differs from others; empty where there are none."""
+    mine = _flat(_settings(section))
+    told = [f"{shown_name(key).replace('.', ' ')} {_text(mine[key])}" for key in mine if key in _differing(summary)]
+    return f"Setting of this section: {'; '.join(told)}." if told else ""
+
+
+def _settings(section: Section) -> dict[str, Any]:
+    weights = [f"{count:,}" for count in section.n_weights]
+    counted = {"weights": " to ".join(dict.fromkeys((weights[0], weights[-1])))} if weights else {}
+    model = section.settings.get("model", {})
+    # a name alone is a model without settings
+    model = model if isinstance(model, Mapping) else {"kind": str(model)}
+    return {**section.settings, "model": {**model, **counted}}
+
+
+def _differing(summary: Summary) -> frozenset[str]:
+    """Dotted names of settings that are not the same in all sections; a room of another kind differs as a whole."""
+    flats = [_flat(_settings(section)) for section in summary.sections]
+    names = dict.fromkeys(name for flat in flats for name in flat)
+    differing = {name for name in names if any(flat.get(name) != flats[0].get(name) for flat in flats)}
+    kinds = tuple(name.removesuffix("kind") for name in differing if name.endswith(".kind"))
+    return frozenset(differing | {name for name in names if kinds and name.startswith(kinds)})
+
+
+def _flat(settings: Settings, prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        name = f"{prefix}{key}"
+        flat |= _flat(value, f"{name}.") if isinstance(value, Mapping) and value else {name: value}
+    return flat
+
+
+def _without(settings: Settings, names: frozenset[str], prefix: str = "") -> dict[str, Any]:
+    kept = {}
+    for key, value in settings.items():
+        name = f"{prefix}{key}"
+        if name not in names:
+            kept[key] = _without(value, names, f"{name}.") if isinstance(value, Mapping) else value
+    return kept
+
+
+def _sizes(summary: Summary) -> str:
+    if summary.n_subjects is None or summary.n_segments is None:
+        return ""
+    tested = len({row.subject for section in summary.sections for row in section.subjects})
+    read = f"{summary.n_subjects} subjects, {summary.n_segments:,} segments"
+    return read if tested == summary.n_subjects else f"{read}; {tested} subjects are tested"
+
+
+def _task(task: Settings) -> str:
+    if task.get("kind") == "classes" and "classes" in task:
+        classes = ", ".join(f"{name} ({_text(codes)[1:-1]})" for name, codes in task["classes"])
+        return f"classes of {task.get('column', 'label')}: {classes}"
+    if task.get("kind") == "rating" and {"rating", "rule"} <= set(task):
+        return f"low or high {shown_name(task['rating'])}; high is {RULES.get(task['rule'], task['rule'])}"
+    if task.get("kind") == "affect" and {"theta", "pairs"} <= set(task):
+        return (
+            f"valence and arousal of a segment; transition: one of them differs from the segment before by more "
+            f"than {task['theta']:g} (theta; {task['pairs']} pairs)"
+        )
+    return _words(task)
+
+
+def _protocol_rows(summary: Summary, protocol: Settings) -> list[tuple[str, str]]:
+    fields = dict(protocol) or {"kind": summary.protocol}
+    share = fields.pop("validation_share", None)
+    if fields.get("n_subjects", 0) is None:
+        fields |= {"n_subjects": "all"}
+        fields.pop("choice", None)  # of a part of the subjects
+    validation = "" if share is None else f"{100 * share:g} % of the training subjects"
+    return [("protocol", _words(fields)), ("validation", validation)]
+
+
+def _training_rows(summary: Summary, training: Settings) -> list[tuple[str, str]]:
+    fields = {key: training[key] for key in (*MAIN_TRAINING, *training) if key in training}
+    if fields.get("monitor") == "primary":
+        fields["monitor"] = shown_name(summary.primary_metric)
+    optimizer = dict(fields.pop("optimizer", {}))
+    if optimizer.get("kind") != "sgd":
+        optimizer.pop("momentum", None)  # the others do not read it
+    main = {key: value for key, value in fields.items() if key in MAIN_TRAINING}
+    others = {key: value for key, value in fields.items() if key not in MAIN_TRAINING}
+    return [("training", _words(main)), ("optimizer", _words(optimizer)), ("other training", _words(others))]
+
+
+def _words(settings: Settings) -> str:
+    """``adam: learning rate 0.003, weight decay 0``; what is not set is left out."""
+    told = [_named(key, value) for key, value in settings.items() if key != "kind" and not _is_unset(value)]
+    kind = str(settings.get("kind", ""))
+    return f"{kind}: {', '.join(told)}" if kind and told else kind or ", ".join(told)
+
+
+def _named(key: str, value: Any) -> str:
+    if isinstance(value, Mapping):
+        return f"{shown_name(key)} ({_words(value)})"
+    for ending, unit in UNITS.items():
+        if key.endswith(ending):
+            return f"{shown_name(key.removesuffix(ending))} {_text(value)}{unit}"
+    return f"{shown_name(key)} {_text(value)}"
+
+
+def _is_unset(value: Any) -> bool:
+    return value is None or (isinstance(value, Sequence | Mapping) and len(value) == 0)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_text, value))}]"
+    # folders of one machine say nothing to a reader
+    for path in (PurePosixPath(str(value)), PureWindowsPath(str(value))):
+        if path.is_absolute():
+            return path.name
+    return "not set" if value is None else str(value)
