@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Float64
+from jaxtyping import Bool, Float32, Float64
 from pydantic import Field, StringConstraints
 from scipy.io import loadmat
 
@@ -51,7 +51,9 @@ EMOTIONS = (  # 0 or 1
     "self_sadness",
 )
 SELF_RATINGS = SCALES + EMOTIONS
-SCALE_MAX = 9.0  # of the scales; the release may hold a value slightly above
+SCALE_MIN, SCALE_MAX = 1.0, 9.0
+SLIGHTLY_ABOVE = 9.5  # the release may hold a value a little above 9; beyond half a point it is no slip
+MAX_SHOWN = 6  # trials in a note
 
 CELL_KEYS = ("VideoIDs", "joined_data", "labels_selfassessment", "labels_ext_annotation")
 FILE_STEM = re.compile(r"Data_Preprocessed_P(\d{2})", re.IGNORECASE)
@@ -78,6 +80,12 @@ class Amigos(CorpusConfig):
     ``external_valence`` and ``external_arousal``, one a segment of `external_segments`; all NaN for the
     subjects that nobody annotated (P08, P24, P28). Rows that do not fit the length of their recording
     mean that labels and signals are not aligned: such a trial is rejected.
+
+    Scales of the self-assessment run from 1 to 9: 0 is taken as not answered and becomes NaN, up to 9.5 is
+    clipped at 9, all else outside becomes NaN. A subject has one note of each kind, with the trials it is of.
+
+    A file that was saved anew as v7.3 (HDF5) is refused: the release itself is none, and h5py is no
+    dependency. Save it with ``save(..., '-v7')``.
     """
 
     kind: Literal["amigos"] = "amigos"
@@ -148,13 +156,6 @@ class Amigos(CorpusConfig):
             "arousal": RatingTask(rating="self_arousal"),
         }
 
-    def session_groups(self) -> Mapping[str, str]:
-        """Subject to the group it watched the long videos with, or to itself, for a leave-group-out split.
-
-        Leaving out one person of such a group leaves three who shared the room and the moment.
-        """
-        return {subject: session_group(subject) for subject in self.find_subjects()}
-
 
 def session_group(subject: str) -> str:
     """``"amigos/group1"`` to ``"amigos/group5"``, or the subject itself where it was alone."""
@@ -196,7 +197,7 @@ class SubjectReader:
     subject: str
     file: Path
     rejected: list[RejectedTrial] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    facts: dict[str, list[str]] = field(default_factory=dict)  # what was found, to the trials it is of
 
     def read(self) -> SubjectRecordings:
         """All wanted trials, in the order of the file."""
@@ -205,7 +206,7 @@ class SubjectReader:
         trials = [trial for trial in self.trials(cells) if trial.video in wanted]
         read = [self.recording(cells, trial) for trial in trials]
         recordings = tuple(recording for recording in read if recording is not None)
-        return SubjectRecordings(recordings, tuple(self.rejected), tuple(self.notes))
+        return SubjectRecordings(recordings, tuple(self.rejected), self.notes())
 
     def trials(self, cells: Cells) -> list[Trial]:
         """The videos that the file names; known videos in another order are taken as named and noted."""
@@ -218,9 +219,7 @@ class SubjectReader:
                 continue
             # labels and signals of one cell belong together, whatever its place in the file
             if name != expected:
-                self.notes.append(
-                    f"{self.file.name}: VideoIDs cell {cell} is {name!r}, not {expected!r}; taken as named"
-                )
+                self.note(name, "VideoIDs in another order than released, taken as named", f"cell {cell}")
             trials.append(Trial(cell, name))
         return trials
 
@@ -228,9 +227,19 @@ class SubjectReader:
         """Report a trial as left out."""
         self.rejected.append(RejectedTrial(self.subject, trial, reason))
 
-    def note(self, trial: Trial, fact: str) -> None:
+    def note(self, video: str, fact: str, detail: object = "") -> None:
         """Report something about a trial that is kept."""
-        self.notes.append(f"{self.file.name}, video {trial.video}: {fact}")
+        self.facts.setdefault(fact, []).append(f"{video}: {detail}" if detail else video)
+
+    def notes(self) -> tuple[str, ...]:
+        """One line a fact, with the number of trials and the first of them."""
+        lines = []
+        for fact, trials in self.facts.items():
+            more = [f"{len(trials) - MAX_SHOWN} more"] if len(trials) > MAX_SHOWN else []
+            shown = "; ".join(trials[:MAX_SHOWN] + more)
+            unit = "trials" if len(trials) > 1 else "trial"
+            lines.append(f"{self.file.name}: {fact}, in {len(trials)} {unit} ({shown})")
+        return tuple(lines)
 
     def recording(self, cells: Cells, trial: Trial) -> Recording | None:
         """One trial, or None where it is rejected."""
@@ -283,18 +292,22 @@ class SubjectReader:
         }
 
     def finite_float32(self, joined: np.ndarray, trial: Trial) -> Float32[np.ndarray, "17 times"]:
-        """The columns as rows; NaN stays, infinite values become NaN, both are noted."""
+        """The columns as rows; NaN stays, infinite values become NaN; both and silent columns are noted."""
         # a value beyond float32 becomes infinite here, and is reported with the infinite ones
         with np.errstate(over="ignore"):
             values = np.ascontiguousarray(joined.T, dtype=np.float32)
         infinite = np.isinf(values)
         if infinite.any():
             values[infinite] = np.nan
-            self.note(trial, f"{np.count_nonzero(infinite)} infinite samples set to NaN")
-        n_missing = np.count_nonzero(np.isnan(values), axis=1)
-        for column in np.flatnonzero(n_missing):
-            amount = "all" if n_missing[column] == len(joined) else str(n_missing[column])
-            self.note(trial, f"{amount} of {len(joined)} samples of {COLUMN_NAMES[column]} are NaN")
+            self.note(trial.video, "infinite samples set to NaN", np.count_nonzero(infinite))
+        missing = np.isnan(values)
+        if missing.any():
+            n_samples = f"{np.count_nonzero(missing)} of {missing.size}"
+            columns = _columns(np.count_nonzero(missing, axis=1) > 0)
+            self.note(trial.video, "samples are NaN", f"{n_samples}, {columns}")
+        silent = np.count_nonzero(values, axis=1) == 0  # NaN is not 0
+        if silent.any():
+            self.note(trial.video, "columns are 0 throughout", _columns(silent))
         return values
 
     def conductance(
@@ -303,7 +316,8 @@ class SubjectReader:
         """Microsiemens from ohm; NaN where the resistance is not above 0."""
         impossible = ohm <= 0
         if impossible.any():
-            self.note(trial, f"{np.count_nonzero(impossible)} GSR samples are not above 0 ohm, set to NaN")
+            n_impossible = np.count_nonzero(impossible)
+            self.note(trial.video, "GSR samples not above 0 ohm set to NaN", n_impossible)
         # 1 / ohm is siemens, 1e6 of it microsiemens
         return np.float32(1e6) / np.where(impossible, np.float32(np.nan), ohm)
 
@@ -311,22 +325,27 @@ class SubjectReader:
         """What the subject reported; NaN where it did not."""
         cell = cells["labels_selfassessment"][0, trial.cell]
         if cell.size == 0:
-            self.note(trial, "no self-assessment")
+            self.note(trial.video, "no self-assessment")
             return dict.fromkeys(SELF_RATINGS, float("nan"))
         self.check_cell(cell, "labels_selfassessment", trial, len(SELF_RATINGS))  # cell: 1 12
         values = np.where(np.isfinite(cell[0]), cell[0], np.nan).astype(np.float64)
+        self.note_count(trial, "self-ratings missing (NaN)", np.isnan(values))
         scales = values[: len(SCALES)]  # a view: the emotions after them are 0 or 1, where 0 is an answer
-        unanswered, above = scales == 0, scales > SCALE_MAX
-        if unanswered.any():
-            self.note(trial, f"{np.count_nonzero(unanswered)} self-ratings of 0 taken as not answered")
-        if above.any():
-            self.note(
-                trial,
-                f"{np.count_nonzero(above)} self-ratings above 9 (up to {scales[above].max():g}) clipped",
-            )
-        scales[unanswered] = np.nan
+        unanswered, above = scales == 0, (scales > SCALE_MAX) & (scales <= SLIGHTLY_ABOVE)
+        outside = ~unanswered & ((scales < SCALE_MIN) | (scales > SLIGHTLY_ABOVE))
+        self.note_count(trial, "self-ratings of 0 taken as not answered", unanswered)
+        self.note_count(trial, f"self-ratings above 9, up to {SLIGHTLY_ABOVE:g}, clipped at 9", above)
+        if outside.any():
+            found = ", ".join(f"{value:g}" for value in scales[outside])
+            self.note(trial.video, "self-ratings outside 1 to 9 set to NaN", found)
+        scales[unanswered | outside] = np.nan
         scales[above] = SCALE_MAX
         return dict(zip(SELF_RATINGS, values.tolist(), strict=True))
+
+    def note_count(self, trial: Trial, fact: str, flags: Bool[np.ndarray, " any"]) -> None:
+        """Report how many flags are set, if any."""
+        if flags.any():
+            self.note(trial.video, fact, np.count_nonzero(flags))
 
     def annotations(
         self, cells: Cells, trial: Trial, n_times: int
@@ -335,7 +354,7 @@ class SubjectReader:
         n_segments = len(external_segments(n_times, SFREQ, BASELINE_S))
         cell = cells["labels_ext_annotation"][0, trial.cell]
         if cell.size == 0:
-            self.note(trial, "no external annotation")
+            self.note(trial.video, "no external annotation")
             return {VALENCE: np.full(n_segments, np.nan), AROUSAL: np.full(n_segments, np.nan)}
         self.check_cell(cell, "labels_ext_annotation", trial, 3)  # cell: segments 3
         if len(cell) != n_segments:
@@ -349,6 +368,8 @@ class SubjectReader:
             return None
         # columns: index, valence, arousal (the self-assessment has arousal first)
         labels = np.where(np.isfinite(cell), cell, np.nan).astype(np.float64)
+        unlabelled = np.isnan(labels[:, 1]) | np.isnan(labels[:, 2])
+        self.note_count(trial, "segments without an external label (NaN)", unlabelled)
         return {VALENCE: labels[:, 1].copy(), AROUSAL: labels[:, 2].copy()}
 
     def index_is_in_order(self, index: np.ndarray, trial: Trial) -> bool:
@@ -362,8 +383,15 @@ class SubjectReader:
                 trial.video, f"segment indices of the external annotation are not in order: {shown} ..."
             )
             return False
-        self.note(trial, f"segment indices of the external annotation are {shown} ...; rows taken in order")
+        fact = "unexpected segment indices of the external annotation, rows taken in order"
+        self.note(trial.video, fact, f"{shown} ...")
         return True
+
+
+def _columns(flags: Bool[np.ndarray, " columns"]) -> str:
+    """Names of the flagged columns of ``joined_data``; of many, their number."""
+    names = [name for name, flag in zip(COLUMN_NAMES, flags, strict=True) if flag]
+    return f"{len(names)} columns" if len(names) > MAX_SHOWN else " ".join(names)
 
 
 def video_name(cell: Any) -> str:

@@ -57,6 +57,10 @@ class CorpusConfig(BaseModel, ABC):
         CorpusError : a file is truncated, has a wrong key or shape; names file, value and next step
         """
 
+    def notes(self) -> tuple[str, ...]:
+        """Facts about the corpus as a whole that a reader of the report should know."""
+        return ()
+
     @abstractmethod
     def tasks(self) -> Mapping[str, TaskConfig]:
         """The tasks that this corpus can be used for, by name; the first is the default."""

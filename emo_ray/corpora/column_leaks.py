@@ -22,7 +22,8 @@ MAX_COPY_VALUES = 64  # more are no classes, however they are written
 # Rows that a value needs on average before "it never goes with another label" says something.
 ROWS_PER_COPY_VALUE = 4
 ROWS_PER_TWIN_VALUE = 2  # a one-to-one match by chance is rarer still
-CLOCK_STEPS = 20  # noise rises so many times in a row once in 21! tries
+REPEATS = 10  # rows beyond the first of each value: two classes fit them all by chance once in 2^10 tries
+CLOCK_STEPS = 20  # noise rises so many times in a row once in 21! tries, and falls as rarely
 MAX_SHOWN = 5  # in a message
 
 
@@ -125,7 +126,7 @@ def _number_reason(columns: Columns, roles: Roles, name: str) -> str | None:
     label = None if is_text(columns[roles.label]) else numbers(columns[roles.label])
     if label is not None and _is_scaled_copy(values, label):
         return "a scaled copy of the label"
-    return "it rises from row to row: a clock or counter" if _is_clock(columns, roles, values) else None
+    return _clock_reason(columns, roles, values)
 
 
 def _is_label_copy(columns: Columns, name: str, label: str) -> bool:
@@ -135,10 +136,11 @@ def _is_label_copy(columns: Columns, name: str, label: str) -> bool:
     n_values, n_labels, n_pairs = columns.joint_counts(name, label)
     if min(n_values, n_labels) < 2:
         return False
-    # a value that is hardly ever seen twice goes with one label by chance
+    # a value that is hardly ever seen twice goes with one label by chance; a row without either says nothing
+    n_rows = int(np.sum((columns.words(name).codes >= 0) & (columns.words(label).codes >= 0)))
     enough = ROWS_PER_TWIN_VALUE if n_values == n_labels else ROWS_PER_COPY_VALUE
     # as many pairs as values: a value fixes the label; as many as labels: a label fixes the value
-    return n_pairs in (n_values, n_labels) and n_pairs * enough <= columns.n_rows
+    return n_pairs in (n_values, n_labels) and n_rows >= max(n_pairs * enough, n_pairs + REPEATS)
 
 
 def _is_scaled_copy(values: Float64[np.ndarray, " rows"], label: Float64[np.ndarray, " rows"]) -> bool:
@@ -150,15 +152,30 @@ def _is_scaled_copy(values: Float64[np.ndarray, " rows"], label: Float64[np.ndar
         return bool(abs(np.corrcoef(values[rows], label[rows])[0, 1]) > 0.99999)
 
 
-def _is_clock(columns: Columns, roles: Roles, values: Float64[np.ndarray, " rows"]) -> bool:
-    """Strictly rising from row to row wherever the subject, session and trial stay the same."""
-    stays: Int64[np.ndarray, " steps"] = np.ones(len(values) - 1, dtype=np.int64)  # steps: rows - 1
-    for name in (roles.subject, roles.session, roles.trial):
-        if name:
-            stays &= np.diff(columns.words(name).codes) == 0
-    steps = np.diff(values)[stays.astype(bool)]
-    steps = steps[np.isfinite(steps)]
-    return len(steps) >= CLOCK_STEPS and bool(np.all(steps > 0))
+def _clock_reason(columns: Columns, roles: Roles, values: Float64[np.ndarray, " rows"]) -> str | None:
+    """The reason for a column that never falls, or never rises, in any subject; None for any other.
+
+    Ties are allowed (``row // 2``), and it may start again in every session or in every trial. One way for
+    all subjects: a trend, of a skin that cools, has an exception somewhere. Most of the subjects must see it
+    move: what moves in one of them alone may be a trend.
+    """
+    known = np.flatnonzero(np.isfinite(values))  # a column with holes may count all the same
+    for ends in ((roles.session,), (roles.session, roles.trial)):
+        stays = np.ones(max(len(known) - 1, 0), dtype=bool)  # steps: from one known row to the next
+        for name in (roles.subject, *filter(None, ends)):
+            stays &= np.diff(columns.words(name).codes[known]) == 0
+        steps = np.where(stays, np.diff(values[known]), 0.0)
+        if _moves_one_way(steps, columns.words(roles.subject).codes[known]):
+            way = "rises" if steps.sum() > 0 else "falls"
+            return f"it {way} from row to row: a clock or counter"
+    return None
+
+
+def _moves_one_way(steps: Float64[np.ndarray, " steps"], subjects: Int64[np.ndarray, " known"]) -> bool:
+    moves = steps != 0
+    if moves.sum() < CLOCK_STEPS or (steps.min() < 0 < steps.max()):
+        return False
+    return 2 * len(np.unique(subjects[1:][moves])) > len(np.unique(subjects))
 
 
 def _asides(columns: Columns, roles: Roles, taken: Sequence[str]) -> list[str]:

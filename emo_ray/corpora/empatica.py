@@ -4,13 +4,13 @@ A subject is a folder that holds ``BVP.csv``, ``EDA.csv`` or ``TEMP.csv``, plain
 is the start in unix seconds, row 2 the rate in Hz, then one sample a row. Nothing is filtered or resampled.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from emo_ray.corpora.base import CorpusCard, CorpusConfig
 from emo_ray.corpora.e4_files import SENSOR_FILES, E4File, read_e4_file
@@ -29,7 +29,7 @@ from emo_ray.tasks.base import TaskConfig
 from emo_ray.tasks.classes import ClassTask
 
 SENSOR_FILE_NAME = re.compile(r"(BVP|EDA|TEMP)\.csv(\.gz)?")
-SAME_SAMPLE = 1e-6  # of a sample: a stretch that begins on a sample includes it
+SAME_TIME_S = 1e-6  # to which a label table is read; a sum of such times in double precision errs by less
 WORTH_A_NOTE_S = 1.0  # label tables are good to about a second
 EVERY_TRIAL = "(all)"  # in place of a trial, where all of a subject is rejected
 
@@ -88,6 +88,13 @@ class EmpaticaFolders(CorpusConfig):
         description="tasks by name, each from class name to labels as written in the table; "
         'empty for one task "label" over all labels read',
     )
+
+    @field_validator("keep_labels", mode="before")
+    @classmethod
+    def _no_truth_values(cls, labels: object) -> object:
+        if isinstance(labels, list | tuple) and any(isinstance(label, bool) for label in labels):
+            raise ValueError("YAML reads a bare yes or no as true or false: put such labels in quotes")
+        return labels
 
     @model_validator(mode="after")
     def _check_label_tasks(self) -> "EmpaticaFolders":
@@ -317,14 +324,13 @@ def stress_predict(path: Path) -> EmpaticaFolders:
 def cut_signals(stretch: Stretch, zero_s: float, files: Mapping[str, E4File]) -> dict[str, Signal]:
     """The samples of every file that lie in a stretch; a file that has none there is left out.
 
-    A stretch begins with the first sample at or after its start, and has ``int(seconds * sfreq)`` samples,
-    ``seconds`` being its end less its start in double precision, with no tolerance. The second half rests on
-    rounding: eleven stretches of WESAD that are read last a whole number of half minutes, and for two of
-    them, the baselines of S6 and S14, the difference comes to 1199.9999999999998 s and not 1200. They lack a
-    sample, and so have 38 segments of a minute and not 39. It is kept since it gives the counts on which the
-    reference scores of this corpus stand (576, 322 and 177 segments, 1,075 in all). The rules without that
-    flaw do not: ``[ceil(start), ceil(end))`` in samples, or a length to the nearest sample, gives 578, 322
-    and 177; ``[ceil(start), floor(end))`` gives 571, 319 and 176.
+    A stretch begins with the first sample at or after its start, and has all the samples that its seconds
+    hold, both to within a microsecond: the difference of 64.1 and 4.1 in double precision is a hair less
+    than 60 s, and without that tolerance a sample, and with it a segment of a minute, would be lost.
+
+    WESAD so has 578, 322 and 177 segments of a minute (baseline, stress, amusement), 1,077 in all. The README
+    beside these recordings counts 1,075: its rule had no tolerance, and two baselines of 1,200 s, of S6
+    and S14, are 2e-13 s short in double precision, so that each lost its last segment.
 
     Parameters
     ----------
@@ -335,8 +341,8 @@ def cut_signals(stretch: Stretch, zero_s: float, files: Mapping[str, E4File]) ->
     signals = {}
     for modality, file in files.items():
         start_s = stretch.start_s - (file.start_s - zero_s)  # on the clock of this file
-        begin = int(np.ceil(start_s * file.sfreq - SAME_SAMPLE))
-        stop = begin + int((stretch.end_s - stretch.start_s) * file.sfreq)  # no tolerance: see above
+        begin = math.ceil((start_s - SAME_TIME_S) * file.sfreq)
+        stop = begin + math.floor((stretch.end_s - stretch.start_s + SAME_TIME_S) * file.sfreq)
         first = max(begin, 0)  # the file may start after the stretch does
         values = file.values[first : max(stop, 0)]
         if values.size:

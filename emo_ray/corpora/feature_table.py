@@ -122,8 +122,6 @@ class FeatureTable(CorpusConfig):
     def read_subject(self, subject: str) -> SubjectRecordings:
         """All rows of one subject, a recording a session and trial.
 
-        What holds for the whole table is told in the notes of its first subject only.
-
         Raises
         ------
         CorpusError : as `find_subjects`, or there is no such subject
@@ -133,11 +131,9 @@ class FeatureTable(CorpusConfig):
             raise CorpusError(
                 f"{self.path}: no subject {subject!r}{did_you_mean(subject, list(table.subjects))}"
             )
-        recordings = tuple(table.recordings(subject))
-        is_first = subject == next(iter(table.subjects))
-        return SubjectRecordings(recordings, (), table.notes if is_first else ())
+        return SubjectRecordings(tuple(table.recordings(subject)))
 
-    def table_notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[str, ...]:
         """What was inferred, left out and changed, for a person to check before a long run."""
         return self._loaded().notes
 

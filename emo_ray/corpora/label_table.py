@@ -12,6 +12,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from emo_ray.corpora.e4_files import LATEST_S, read_limited
+from emo_ray.corpora.number_text import number_text
 from emo_ray.errors import CorpusError
 
 
@@ -170,7 +171,7 @@ def _seconds(column: "pd.Series[str]", file: Path) -> "pd.Series[float]":
 def label_text(label: str) -> str:
     """A label as it is compared: 1, 1.0 and 1.00 are one; nan is none."""
     try:
-        return f"{float(label):g}" if label.lower() != "nan" else ""
+        return number_text(float(label)) if label.lower() != "nan" else ""
     except ValueError:
         return label
 

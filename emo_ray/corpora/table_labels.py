@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float64
 
 from emo_ray.corpora.column_roles import Columns, Roles, is_text, numbers
+from emo_ray.corpora.number_text import number_text
 from emo_ray.errors import CorpusError
 
 ClassCodes = tuple[tuple[str, tuple[float, ...]], ...]
@@ -99,7 +100,7 @@ def _with_codes(names: dict[str, float], codes: Float64[np.ndarray, " rows"]) ->
     """Every code of the column has a name: its class name, else the number itself."""
     named = set(names.values())
     found = [float(code) for code in np.unique(codes[np.isfinite(codes)])]
-    return names | {f"{code:g}": code for code in found if code not in named}
+    return names | {number_text(code): code for code in found if code not in named}
 
 
 def _classes(

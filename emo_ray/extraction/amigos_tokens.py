@@ -35,8 +35,9 @@ class AmigosTokens(ExtractionConfig):
 
     EEG has the differential entropy of every channel and band, ECG twelve numbers on the heart, GSR ten on
     skin conductance. Features are computed on the whole trial and read off at the tokens, so that neither a
-    filter nor a heart beat ends at the edge of a segment. A token is masked when more than half of its
-    features are undefined; a silent or missing sensor leaves none defined.
+    filter nor a heart beat ends at the edge of a segment. Where the baseline is masked or subtracted, no
+    context of heart or skin reaches across the onset. A token is masked when more than half of its features
+    are undefined; a silent or missing sensor leaves none defined.
     """
 
     kind: Literal["amigos_tokens"] = "amigos_tokens"

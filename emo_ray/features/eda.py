@@ -174,7 +174,7 @@ def without_spikes(eda: Float[np.ndarray, " times"], sfreq: float) -> Float[np.n
     eda : any unit; holes are bridged
     sfreq : Hz
     """
-    filled = bridge_gaps(eda[None])[0][0]
+    filled: Float[np.ndarray, " times"] = bridge_gaps(eda[None])[0][0]
     half = int(SPIKE_S * sfreq)
     if half < 2 or filled.size == 0:  # three samples would flatten responses and not only spikes
         return filled

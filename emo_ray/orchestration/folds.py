@@ -13,6 +13,7 @@ from ray.tune.execution import class_cache
 from ray.tune.experiment import Trial
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from emo_ray.errors import ClusterError
 from emo_ray.experiment import RunSpec
 from emo_ray.orchestration.cluster import COLD
 from emo_ray.orchestration.fold_worker import Shared, run_fold
@@ -53,10 +54,22 @@ def run_missing(specs: Sequence[RunSpec], table: SegmentTable, study: FoldRun) -
 
     ``study.heard`` is called with every new record, after it is safe on disk.
     """
+    _check_slots(study.resources)
     missing = [spec for spec in specs if not study.journal.is_finished(spec.fingerprint)]
     with StageBar("folds", len(specs), "fold", done=len(specs) - len(missing)) as bar:
         if missing:
             _tune(missing, table, study, bar)
+
+
+def _check_slots(resources: Resources) -> None:
+    """Refuse what the cluster can not give; Tune would wait for it for ever."""
+    there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    for kind, wanted in (("CPU", resources.cpus_per_run), ("GPU", resources.gpus_per_run)):
+        if wanted > there.get(kind, 0):
+            raise ClusterError(
+                f"a run asks for {wanted:g} {kind}, but the cluster has {there.get(kind, 0):g}: lower "
+                f"--{kind.lower()}s-per-run, or run where there are more"
+            )
 
 
 def _tune(specs: Sequence[RunSpec], table: SegmentTable, study: FoldRun, bar: StageBar) -> None:

@@ -138,5 +138,5 @@ def _describe(study: Study, plan: Plan, table: SegmentTable) -> StudyResults:
         planned=tuple((spec.fingerprint, spec.experiment.candidate, spec.fold.test) for spec in plan.specs),
         records={},
         rejected=table.rejected,
-        notes=(*plan.notes, *table.notes),
+        notes=(*plan.notes, *first.corpus.notes(), *table.notes),
     )

@@ -1,11 +1,11 @@
 """What a report says: sentences and tables of plain strings, before any form dresses them."""
 
-from collections import Counter
 from dataclasses import dataclass
 
 from emo_ray.results.pooling import NETWORK
 from emo_ray.results.statistics import OverSubjects
 from emo_ray.results.summary import Section, SubjectRow, Summary
+from emo_ray.results.verdict import LEVEL, MIN_SUBJECTS
 
 COLUMN_MEANS = {
     "nested": "hyperparameters chosen inside each training set",
@@ -13,6 +13,20 @@ COLUMN_MEANS = {
     "transductive": "unlabelled data of the test subject was used, for instance to normalise it",
 }
 UNDEFINED = "-"
+
+RULE = (
+    "Intervals: 95 %, percentile bootstrap over subjects. A reference is beaten when the interval of the "
+    f"paired differences lies above zero and a one-sided sign-flip test over subjects has p < {LEVEL}; "
+    f"worse is the same the other way; fewer than {MIN_SUBJECTS} subjects are too few to tell. p: of that "
+    "test, small where the network is better."
+)
+"""Small print under the table of scores."""
+
+PR_AUC_NOTE = (
+    "PR-AUC on few segments a subject lies above the rate even for a random ranking; compare with prior (a "
+    "random score) and with pooled."
+)
+"""Small print under every table that holds it."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +46,11 @@ def number(value: float | None, digits: int = 3) -> str:
 def interval(row: OverSubjects) -> str:
     """``[0.590, 0.634]``, or a dash where undefined."""
     return UNDEFINED if row.low is None else f"[{number(row.low)}, {number(row.high)}]"
+
+
+def p_value(value: float | None) -> str:
+    """Three decimals; never ``0.000``, which no test of this kind gives."""
+    return "<0.001" if value is not None and value < 0.0005 else number(value)
 
 
 def shown_name(metric: str) -> str:
@@ -75,55 +94,80 @@ def holes(summary: Summary) -> str:
 
 
 def score_sentence(summary: Summary, section: Section) -> str:
-    """The primary score of one section with its interval, and whether the references are beaten."""
+    """The primary score of one section with its interval, and how it stands to the references."""
     row = section.models[NETWORK].get(summary.primary_metric)
     name = shown_name(summary.primary_metric)
     if row is None or row.mean is None:
         return f"{section.column}: no {name} yet."
-    beaten = "beats every reference" if section.verdict.beats_every_reference else _unbeaten(section)
     return (
         f"{section.column}: {name} {number(row.mean)}, 95 % interval {interval(row)} over "
-        f"{row.n_subjects} subjects; {beaten}."
+        f"{row.n_subjects} subjects; {_standing(section)}."
     )
 
 
-def _unbeaten(section: Section) -> str:
-    names = [c.reference for c in section.verdict.comparisons if c.outcome == "not beaten"]
-    return f"does not beat {', '.join(names)}" if names else "not compared with every reference"
+def _standing(section: Section) -> str:
+    words = {
+        "beaten": "beats",
+        "no difference shown": "does not beat",
+        "worse": "is worse than",
+        "too few subjects to tell": "too few subjects to tell for",
+    }
+    found = {
+        outcome: [c.reference for c in section.verdict.comparisons if c.outcome == outcome]
+        for outcome in words
+    }
+    told = [f"{words[outcome]} {', '.join(names)}" for outcome, names in found.items() if names]
+    return "; ".join(told) or "compared with no reference"
 
 
 def score_table(section: Section, metric: str) -> Table:
-    """The network and its references on one metric."""
+    """The network and its references on one metric, with what the comparison came to."""
+    compared = {comparison.reference: comparison for comparison in section.verdict.comparisons}
     rows = []
     for model, metrics in section.models.items():
-        row = metrics.get(metric)
+        row, comparison = metrics.get(metric), compared.get(model)
         if row is not None:
             cells = (number(row.mean), number(row.sd), interval(row), number(row.pooled), str(row.n_subjects))
-            rows.append((model, *cells))
-    return Table(("model", "mean", "sd", "95 % interval", "pooled", "subjects"), tuple(rows))
+            p, outcome = (p_value(comparison.p_better), comparison.outcome) if comparison else ("", "")
+            rows.append((model, *cells, p, outcome))
+    header = ("model", "mean", "sd", "95 % interval", "pooled", "subjects", "p", "outcome")
+    return Table(header, tuple(rows))
 
 
-def metric_table(section: Section) -> Table:
-    """Every metric: mean and interval of the network, means of the references beside it."""
+def metric_table(section: Section, *, pooled_references: bool = True) -> Table:
+    """Every metric of the network: mean, interval, pooled; and means of the references beside it."""
     references = [name for name in section.models if name != NETWORK]
+    header = ["metric", "network", "sd", "95 % interval", "pooled"]
+    for name in references:
+        header += [name, f"{name} pooled"] if pooled_references else [name]
     rows = []
     for metric, row in section.models[NETWORK].items():
-        beside = (section.models[name].get(metric) for name in references)
-        means = tuple(number(other.mean) if other else UNDEFINED for other in beside)
-        rows.append((shown_name(metric), number(row.mean), number(row.sd), interval(row), *means))
-    return Table(("metric", "network", "sd", "95 % interval", *references), tuple(rows))
+        cells = [shown_name(metric), number(row.mean), number(row.sd), interval(row), number(row.pooled)]
+        for name in references:
+            other = section.models[name].get(metric)
+            mean, pooled = (other.mean, other.pooled) if other else (None, None)
+            cells += [number(mean), number(pooled)] if pooled_references else [number(mean)]
+        rows.append(tuple(cells))
+    return Table(tuple(header), tuple(rows))
+
+
+def small_print(table: Table, metric: str = "") -> tuple[str, ...]:
+    """What a reader of a table has to know; ``metric`` is the one that the whole table is about."""
+    named = (metric, *table.header, *(row[0] for row in table.rows))
+    return (PR_AUC_NOTE,) if any(shown_name(name).endswith("pr auc") for name in named) else ()
 
 
 def subject_table(summary: Summary, section: Section) -> Table:
-    """One row a test subject of a run; a failed or missing run keeps its row."""
+    """One row a test subject of a run; a failed or missing run keeps its row, and is told in a column."""
     references = [name for name in section.models if name != NETWORK]
     others = [m for m in section.models[NETWORK] if m != summary.primary_metric and "/" not in m]
-    header = ["subject", "status", shown_name(summary.primary_metric), *references]
+    holes = section.counts.finished < section.counts.planned
+    header = ["subject", *(["status"] if holes else []), shown_name(summary.primary_metric), *references]
     header += [*map(shown_name, others), "segments", "best epoch", "seconds"]
-    rows = [_subject_cells(summary, row, references, others) for row in section.subjects]
-    if section.counts.failed:
-        header.append("error")
-        rows = [(*cells, row.error) for cells, row in zip(rows, section.subjects, strict=True)]
+    rows = []
+    for row in section.subjects:
+        status = ["not run yet" if row.status == "missing" else row.status] if holes else []
+        rows.append((row.subject, *status, *_subject_cells(summary, row, references, others)))
     marked = frozenset(i for i, row in enumerate(section.subjects) if row.status != "finished")
     return Table(tuple(header), tuple(rows), marked)
 
@@ -137,8 +181,6 @@ def _subject_cells(
     scores += [row.scores.get(name) for name in others]
     timing = summary.timing.runs.get(row.fingerprint)
     return (
-        row.subject,
-        "not run yet" if row.status == "missing" else row.status,
         *map(number, scores),
         str(row.n_segments or UNDEFINED),
         UNDEFINED if row.best_epoch is None or row.best_epoch < 0 else str(row.best_epoch),
@@ -157,16 +199,6 @@ def failure_table(summary: Summary) -> Table:
     return Table(("column", "subject", "run", "error"), rows, frozenset(range(len(rows))))
 
 
-def rejected_table(summary: Summary) -> Table:
-    """Trials that were left out, grouped by reason."""
-    rows = []
-    for reason, count in summary.rejected_by_reason.items():
-        trials = Counter(trial.subject for trial in summary.rejected if trial.reason == reason)
-        who = ", ".join(f"{subject} ({n})" for subject, n in sorted(trials.items()))
-        rows.append((reason, str(count), who))
-    return Table(("reason", "trials", "subjects (trials)"), tuple(rows))
-
-
 def provenance_table(summary: Summary) -> Table:
     """What made the numbers."""
     made, timing = summary.provenance, summary.timing
@@ -174,7 +206,6 @@ def provenance_table(summary: Summary) -> Table:
     versions = ", ".join(f"{library} {version}" for library, version in made.versions.items())
     rows = (
         ("job", made.job),
-        ("command", timing.command),
         ("code", f"{made.git_commit or 'no git commit'}{dirty}"),
         ("data digest", made.data_digest),
         ("feature store", made.store_key),

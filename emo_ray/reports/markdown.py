@@ -4,45 +4,59 @@ import re
 from collections.abc import Mapping, Sequence
 
 from emo_ray.reports.content import (
+    RULE,
     Table,
     failure_table,
     headline,
     metric_table,
     provenance_table,
-    rejected_table,
     score_table,
     section_lines,
     section_title,
     shown_name,
+    small_print,
     subject_table,
 )
 from emo_ray.reports.figures import Figure
+from emo_ray.reports.grouping import notes_table, rejected_table
+from emo_ray.reports.setting import own_setting, setting_table
 from emo_ray.results.summary import Section, Summary
 
 
 def markdown_report(summary: Summary, figures: Mapping[str, Sequence[Figure]]) -> str:
     """The whole report; ``figures`` has those of each candidate, drawn or not."""
     parts = [f"# {plain(summary.name)}", f"**{plain(headline(summary))}**"]
-    parts.append(f"Protocol: {plain(summary.protocol)}.")
+    parts += ["## Setting", markdown_table(setting_table(summary))]
     for section in summary.sections:
         parts += _section(summary, section, figures.get(section.candidate, ()))
     parts += _if_any("Failed runs", failure_table(summary))
     parts += _if_any("Rejected trials", rejected_table(summary))
-    if summary.notes:
-        parts += ["## Notes", "\n".join(f"- {plain(note)}" for note in summary.notes)]
+    parts += _if_any("Notes", notes_table(summary))
     parts += ["## Provenance", markdown_table(provenance_table(summary))]
     return "\n\n".join(parts) + "\n"
 
 
 def _section(summary: Summary, section: Section, figures: Sequence[Figure]) -> list[str]:
+    subjects, primary = subject_table(summary, section), summary.primary_metric
     parts = [f"## {plain(section_title(section))}"]
-    parts += [plain(line) for line in section_lines(summary, section)]
+    parts += [
+        plain(line) for line in (own_setting(summary, section), *section_lines(summary, section)) if line
+    ]
     if section.counts.finished:
-        parts += [f"### {plain(shown_name(summary.primary_metric))}"]
-        parts += [markdown_table(score_table(section, summary.primary_metric))]
-        parts += ["### All metrics, means over subjects", markdown_table(metric_table(section))]
+        scores, metrics = score_table(section, primary), metric_table(section)
+        parts += [f"### {plain(shown_name(primary))}", markdown_table(scores)]
+        parts += _small((RULE, *small_print(scores, primary)))
+        parts += [
+            "### All metrics, means over subjects",
+            markdown_table(metrics),
+            *_small(small_print(metrics)),
+        ]
         parts += [f"![{plain(figure.caption)}](figures/{figure.name}.png)" for figure in figures]
-    return [*parts, "### Subjects", markdown_table(subject_table(summary, section))]
+    return [*parts, "### Subjects", markdown_table(subjects), *_small(small_print(subjects, primary))]
+
+
+def _small(lines: Sequence[str]) -> list[str]:
+    return [f"<sub>{plain(line)}</sub>" for line in lines]
 
 
 def _if_any(title: str, table: Table) -> list[str]:

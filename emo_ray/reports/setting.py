@@ -17,8 +17,13 @@ RULES = {
     "subject_median": "more than the subject's own median",
 }
 SCALINGS = {
-    "train": "train: by the moments of the training subjects",
-    "transductive": "transductive: each subject by its own moments, test subjects included",
+    "train": "by the moments of the training subjects (train)",
+    "transductive": "each subject by its own moments, test subjects too (transductive)",
+}
+PROTOCOLS = {
+    "loso": "leave one subject out (loso)",
+    "logo": "leave one group out (logo)",
+    "hold_out": "hold out subjects (hold_out)",
 }
 MAIN_TRAINING = ("max_epochs", "batch_size", "patience", "monitor")
 UNITS = {"_s": " s", "_hz": " Hz"}
@@ -47,7 +52,11 @@ def setting_table(summary: Summary) -> Table:
         ("model", _words(shared.get("model", {}))),
         *_training_rows(summary, shared.get("training", {})),
         ("references", ", ".join(shared.get("references", ()))),
-        *((shown_name(key), _text(value)) for key, value in shared.items() if key not in (*ROOMS, "references")),
+        *(
+            (shown_name(key), _text(value))
+            for key, value in shared.items()
+            if key not in (*ROOMS, "references")
+        ),
         ("command", summary.timing.command),
     )
     return Table(("setting", "value"), tuple(row for row in rows if row[1]))
@@ -55,9 +64,15 @@ def setting_table(summary: Summary) -> Table:
 
 def own_setting(summary: Summary, section: Section) -> str:
     """The settings in which a section differs from others; empty where there are none."""
-    mine = _flat(_settings(section))
-    told = [f"{shown_name(key).replace('.', ' ')} {_text(mine[key])}" for key in mine if key in _differing(summary)]
+    mine, differing = _flat(_settings(section)), _differing(summary)
+    told = [_differs(key, value) for key, value in mine.items() if key in differing]
     return f"Setting of this section: {'; '.join(told)}." if told else ""
+
+
+def _differs(name: str, value: Any) -> str:
+    if name == "scaling":
+        return f"scaling {SCALINGS.get(value, value)}"
+    return f"{shown_name(name).replace('.', ' ')} = {_text(value)}"
 
 
 def _settings(section: Section) -> dict[str, Any]:
@@ -70,7 +85,7 @@ def _settings(section: Section) -> dict[str, Any]:
 
 
 def _differing(summary: Summary) -> frozenset[str]:
-    """Dotted names of settings that are not the same in all sections; a room of another kind differs as a whole."""
+    """Dotted names of what is not the same in all sections; a room of another kind differs as a whole."""
     flats = [_flat(_settings(section)) for section in summary.sections]
     names = dict.fromkeys(name for flat in flats for name in flat)
     differing = {name for name in names if any(flat.get(name) != flats[0].get(name) for flat in flats)}
@@ -111,17 +126,17 @@ def _task(task: Settings) -> str:
         return f"low or high {shown_name(task['rating'])}; high is {RULES.get(task['rule'], task['rule'])}"
     if task.get("kind") == "affect" and {"theta", "pairs"} <= set(task):
         return (
-            f"valence and arousal of a segment; transition: one of them differs from the segment before by more "
-            f"than {task['theta']:g} (theta; {task['pairs']} pairs)"
+            f"valence and arousal of a segment; transition: one of them differs from the segment before by "
+            f"more than {task['theta']:g} (theta; {task['pairs']} pairs)"
         )
     return _words(task)
 
 
 def _protocol_rows(summary: Summary, protocol: Settings) -> list[tuple[str, str]]:
-    fields = dict(protocol) or {"kind": summary.protocol}
+    fields = {"kind": summary.protocol, **protocol}
+    fields["kind"] = PROTOCOLS.get(fields["kind"], fields["kind"])
     share = fields.pop("validation_share", None)
-    if fields.get("n_subjects", 0) is None:
-        fields |= {"n_subjects": "all"}
+    if fields.get("n_subjects") is None:
         fields.pop("choice", None)  # of a part of the subjects
     validation = "" if share is None else f"{100 * share:g} % of the training subjects"
     return [("protocol", _words(fields)), ("validation", validation)]
@@ -129,8 +144,9 @@ def _protocol_rows(summary: Summary, protocol: Settings) -> list[tuple[str, str]
 
 def _training_rows(summary: Summary, training: Settings) -> list[tuple[str, str]]:
     fields = {key: training[key] for key in (*MAIN_TRAINING, *training) if key in training}
-    if fields.get("monitor") == "primary":
-        fields["monitor"] = shown_name(summary.primary_metric)
+    if "monitor" in fields:
+        monitor = fields["monitor"]
+        fields["monitor"] = shown_name(summary.primary_metric if monitor == "primary" else monitor)
     optimizer = dict(fields.pop("optimizer", {}))
     if optimizer.get("kind") != "sgd":
         optimizer.pop("momentum", None)  # the others do not read it
@@ -140,7 +156,7 @@ def _training_rows(summary: Summary, training: Settings) -> list[tuple[str, str]
 
 
 def _words(settings: Settings) -> str:
-    """``adam: learning rate 0.003, weight decay 0``; what is not set is left out."""
+    """``adam: learning rate = 0.003, weight decay = 0``; what is not set is left out."""
     told = [_named(key, value) for key, value in settings.items() if key != "kind" and not _is_unset(value)]
     kind = str(settings.get("kind", ""))
     return f"{kind}: {', '.join(told)}" if kind and told else kind or ", ".join(told)
@@ -151,8 +167,8 @@ def _named(key: str, value: Any) -> str:
         return f"{shown_name(key)} ({_words(value)})"
     for ending, unit in UNITS.items():
         if key.endswith(ending):
-            return f"{shown_name(key.removesuffix(ending))} {_text(value)}{unit}"
-    return f"{shown_name(key)} {_text(value)}"
+            return f"{shown_name(key.removesuffix(ending))} = {_text(value)}{unit}"
+    return f"{shown_name(key)} = {_text(value)}"
 
 
 def _is_unset(value: Any) -> bool:

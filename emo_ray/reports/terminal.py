@@ -3,16 +3,18 @@
 import textwrap
 
 from emo_ray.reports.content import (
+    RULE,
     Table,
     failure_table,
     holes,
     metric_table,
-    rejected_table,
     score_table,
     section_lines,
     section_title,
     shown_name,
+    small_print,
 )
+from emo_ray.reports.grouping import rejected_table
 from emo_ray.results.summary import Section, Summary
 
 WIDTH = 100
@@ -23,7 +25,7 @@ def results_table(summary: Summary) -> str:
     """All sections with their references, failed runs and rejected trials."""
     blocks = [f"{summary.name} | {summary.protocol} | {holes(summary)}"]
     blocks += [_section(summary, section) for section in summary.sections]
-    blocks += [_failures(summary), _rejected(summary)]
+    blocks += [RULE if summary.counts.finished else "", _failures(summary), _rejected(summary)]
     return "\n\n".join(_fit(block) for block in blocks if block) + "\n"
 
 
@@ -33,7 +35,13 @@ def _section(summary: Summary, section: Section) -> str:
     if section.counts.finished:
         lines += ["", f"{shown_name(summary.primary_metric)} ({arrow})"]
         lines += _aligned(score_table(section, summary.primary_metric))
-        lines += ["", "means of all metrics", *_aligned(metric_table(section))]
+        metrics = metric_table(section, pooled_references=False)
+        lines += [
+            "",
+            "means of all metrics",
+            *_aligned(metrics),
+            *small_print(metrics, summary.primary_metric),
+        ]
     return "\n".join(lines)
 
 

@@ -1,4 +1,4 @@
-"""Mean, spread, bootstrap interval and sign-flip test over subjects: a subject is the unit, never a segment."""
+"""Mean, spread, bootstrap interval, sign-flip test: a subject is the unit, never a segment."""
 
 from collections.abc import Sequence
 from typing import Annotated

@@ -104,7 +104,7 @@ def _sentence(comparisons: Sequence[Comparison], metric: str, direction: Directi
         return f"No verdict on {metric}: {_too_few(few)}."
     # where lower is better, the advantage is by how much the network is lower
     measure = "difference" if direction == "max" else "reduction"
-    clauses = []
+    clauses: list[str] = []
     for verb, word, found in (
         ("beats", "and", beaten),
         ("does not beat", "or", even),

@@ -40,8 +40,8 @@ class RatingTask(TaskConfig):
     def caveat(self) -> str:
         """How many independent labels there are."""
         return (
-            f"{self.heads[0].name} is one rating a trial, shared by all its segments: a subject's score rests "
-            "on as many labels as it has trials, and long trials weigh more"
+            f"{self.heads[0].name} is one rating a trial, shared by all its segments: a subject's score "
+            "rests on as many labels as it has trials, and long trials weigh more"
         )
 
     def targets(self, columns: SegmentColumns) -> dict[str, Float32[np.ndarray, " segments"]]:

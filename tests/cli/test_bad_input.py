@@ -173,6 +173,11 @@ class TestInsideACluster:
         assert "training.max_epochs was 1, is 2" in told
         assert journal.read_bytes() == before
 
+    @pytest.mark.parametrize("kind", ["cpu", "gpu"])
+    def test_more_than_the_cluster_has_is_refused_instead_of_waited_for(self, complain, corpus, kind):
+        told = complain(AMIGOS, "--data", str(corpus), f"--{kind}s-per-run", "64")
+        assert f"a run asks for 64 {kind.upper()}" in told
+
     def test_a_folder_that_vanishes_names_itself(self, complain, corpus):
         shutil.rmtree(corpus)
         assert str(corpus) in complain(AMIGOS, "--data", str(corpus))

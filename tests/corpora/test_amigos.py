@@ -6,7 +6,7 @@ from numpy.testing import assert_array_equal
 from pydantic import ValidationError
 from scipy.io import loadmat, savemat
 
-from emo_ray.corpora.amigos import EEG_CHANNELS, LONG_VIDEOS, SHORT_VIDEOS, VIDEOS, Amigos
+from emo_ray.corpora.amigos import EEG_CHANNELS, LONG_VIDEOS, SHORT_VIDEOS, VIDEOS, Amigos, session_group
 from emo_ray.errors import CorpusError
 
 EMPTY = np.zeros((0, 0))
@@ -116,7 +116,15 @@ def test_a_subject_that_nobody_annotated_keeps_its_trials(tmp_path, empty):
     assert np.isnan(recording.annotations["external_valence"]).all()
     assert len(recording.annotations["external_valence"]) == 6
     assert recording.ratings["self_valence"] == 7.5
-    assert any("no external annotation" in note for note in result.notes)
+    assert result.notes == ("Data_Preprocessed_P08.mat: no external annotation, in 2 trials (4; 138)",)
+
+
+def test_a_fact_about_all_trials_is_one_note_with_the_first_of_them(tmp_path):
+    content = genuine_layout(videos=tuple(SHORT_VIDEOS))
+    content["labels_ext_annotation"] = cells([EMPTY] * 20)
+    assert read(tmp_path, content, "P08").notes == (
+        "Data_Preprocessed_P08.mat: no external annotation, in 16 trials (4; 5; 9; 10; 13; 18; 10 more)",
+    )
 
 
 def test_a_missing_self_assessment_is_nan_and_noted(tmp_path):
@@ -125,7 +133,7 @@ def test_a_missing_self_assessment_is_nan_and_noted(tmp_path):
     result = read(tmp_path, content, "P32")
     assert np.isnan(list(trial(result, "U1").ratings.values())).all()
     assert trial(result, "4").ratings["self_valence"] == 7.5
-    assert any("U1: no self-assessment" in note for note in result.notes)
+    assert result.notes == ("Data_Preprocessed_P32.mat: no self-assessment, in 1 trial (U1)",)
 
 
 def test_zero_is_missing_in_a_scale_but_an_answer_in_an_emotion(tmp_path):
@@ -136,8 +144,43 @@ def test_zero_is_missing_in_a_scale_but_an_answer_in_an_emotion(tmp_path):
     assert np.isnan(ratings["self_arousal"])
     assert np.isnan(ratings["self_dominance"])
     assert (ratings["self_valence"], ratings["self_neutral"]) == (9.0, 0.0)
-    assert any("of 0 taken as not answered" in note for note in result.notes)
-    assert any("above 9 (up to 9.3) clipped" in note for note in result.notes)
+    for fact in ("missing (NaN)", "of 0 taken as not answered", "above 9, up to 9.5, clipped at 9"):
+        assert any(f"self-ratings {fact}, in 1 trial (4: 1)" in note for note in result.notes)
+
+
+@pytest.mark.parametrize("wrong", [0.5, -3.0, 9.6, 70.0])
+def test_a_self_rating_off_its_scale_is_missing_and_noted(tmp_path, wrong):
+    content = genuine_layout()
+    content["labels_selfassessment"][0, 0][0, :2] = [wrong, 1.0]
+    result = read(tmp_path, content)
+    ratings = trial(result, "4").ratings
+    assert np.isnan(ratings["self_arousal"])
+    assert ratings["self_valence"] == 1.0
+    assert [f"outside 1 to 9 set to NaN, in 1 trial (4: {wrong:g})" in note for note in result.notes] == [
+        True
+    ]
+
+
+def test_missing_labels_are_counted(tmp_path):
+    content = genuine_layout()
+    for place, segments in ((0, [1, 2]), (15, [3])):  # videos 4 and 138
+        content["labels_ext_annotation"][0, place][segments, 1] = np.nan
+        content["labels_selfassessment"][0, place][0, 4:6] = np.nan
+    assert [note.partition(": ")[2] for note in read(tmp_path, content).notes] == [
+        "segments without an external label (NaN), in 2 trials (4: 2; 138: 1)",
+        "self-ratings missing (NaN), in 2 trials (4: 2; 138: 2)",
+    ]
+
+
+def test_a_silent_sensor_is_noted(tmp_path):
+    content = genuine_layout()
+    content["joined_data"][0, 0][:] = 0.0
+    content["joined_data"][0, 15][:, [0, 16]] = 0.0
+    result = read(tmp_path, content)
+    assert len(result.recordings) == 2
+    assert result.notes == (
+        "Data_Preprocessed_P01.mat: columns are 0 throughout, in 2 trials (4: 17 columns; 138: AF3 GSR)",
+    )
 
 
 def test_nan_stays_nan_and_infinity_becomes_nan_both_noted(tmp_path):
@@ -148,9 +191,9 @@ def test_nan_stays_nan_and_infinity_becomes_nan_both_noted(tmp_path):
     signals = trial(result, "4").signals
     assert np.isnan(signals["gsr"].values).all()
     assert_array_equal(np.flatnonzero(np.isnan(signals["eeg"].values[0])), [3, 5])
-    assert any("1 infinite" in note for note in result.notes)
-    assert any("all of 12160 samples of GSR" in note for note in result.notes)
-    assert any("2 of 12160 samples of AF3" in note for note in result.notes)
+    assert any("infinite samples set to NaN, in 1 trial (4: 1)" in note for note in result.notes)
+    # 12160 of GSR and 2 of AF3, in 17 columns of 12160
+    assert any("samples are NaN, in 1 trial (4: 12162 of 206720, AF3 GSR)" in note for note in result.notes)
 
 
 def test_resistance_is_inverted_on_request_and_guarded_against_zero(tmp_path):
@@ -161,7 +204,7 @@ def test_resistance_is_inverted_on_request_and_guarded_against_zero(tmp_path):
     gsr = trial(result, "4").signals["gsr"]
     assert gsr.unit == "uS"
     assert_array_equal(gsr.values[0, :3], np.float32([np.nan, np.nan, 5.0]))  # 1 / 200 kOhm = 5 uS
-    assert any("2 GSR samples are not above 0 ohm" in note for note in result.notes)
+    assert any("not above 0 ohm set to NaN, in 1 trial (4: 2)" in note for note in result.notes)
 
 
 def test_annotations_that_do_not_fit_the_length_reject_the_trial_with_both_numbers(tmp_path):
@@ -197,7 +240,9 @@ def test_swapped_videos_are_taken_as_named_and_noted(tmp_path):
     content["VideoIDs"][0, 0], content["VideoIDs"][0, 3] = "10", "4"
     result = read(tmp_path, content)
     assert [recording.trial for recording in result.recordings] == ["10", "4"]
-    assert sum("taken as named" in note for note in result.notes) == 2
+    assert [
+        note.endswith("taken as named, in 2 trials (10: cell 0; 4: cell 3)") for note in result.notes
+    ] == [True]
 
 
 @pytest.mark.parametrize(
@@ -341,13 +386,10 @@ def test_people_who_watched_together_share_a_group_for_long_videos_only(tmp_path
         assert trial(result, "4").group == f"amigos/{subject}"
 
 
-def test_session_groups_hold_five_groups_of_four(tmp_path):
-    for number in range(1, 41):
-        (tmp_path / f"Data_Preprocessed_P{number:02d}.mat").touch()
-    groups = Amigos(path=tmp_path).session_groups()
-    sizes = [list(groups.values()).count(group) for group in sorted(set(groups.values()))]
-    assert sizes == [1] * 20 + [4] * 5
-    assert groups["amigos/P21"] == groups["amigos/P29"] == "amigos/group3"
+def test_session_groups_are_five_of_four():
+    groups = [session_group(f"amigos/P{number:02d}") for number in range(1, 41)]
+    assert sorted(groups.count(group) for group in set(groups)) == [1] * 20 + [4] * 5
+    assert groups[20] == groups[28] == "amigos/group3"  # P21 and P29
 
 
 def test_reading_twice_gives_the_same_and_leaves_the_file_alone(tmp_path):

@@ -14,6 +14,7 @@ from emo_ray.corpora.e4_files import E4File
 from emo_ray.corpora.empatica import EmpaticaFolders, cut_signals, stress_predict, wesad_wrist
 from emo_ray.corpora.label_table import LabelTable, Stretch
 from emo_ray.errors import CorpusError
+from emo_ray.extraction.wrist_windows import WristWindows
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
 START = 1_500_000_000
@@ -317,12 +318,37 @@ def test_the_public_corpora_have_cards_of_their_own(preset, words, tmp_path):
     assert EmpaticaFolders(path=tmp_path).card.licence == "that of the corpus in the folder"
 
 
-def test_a_length_in_rounding_error_below_a_whole_sample_lacks_that_sample(corpus):
+def cut_length(start_s, end_s, sfreq, zero_s=float(START)):
+    file = E4File(np.zeros(int(4000 * sfreq), np.float32), sfreq, float(START), "uS")
+    stretch = Stretch("rest", "rest", "1", 1.0, start_s, end_s)
+    return cut_signals(stretch, zero_s, {"eda": file})["eda"].values.shape[1]
+
+
+def test_a_length_in_rounding_error_below_a_whole_sample_keeps_that_sample():
     # WESAD's S6: 1200 s by its table, 1199.9999999999998 s in double precision
     assert 3049.18 - 1849.18 < 1200
-    stretch = Stretch("rest", "rest", "1", 1.0, 1849.18, 3049.18)
-    file = E4File(np.zeros(4000 * 4, np.float32), 4.0, float(START), "uS")
-    assert cut_signals(stretch, float(START), {"eda": file})["eda"].values.shape == (1, 4799)
+    assert cut_length(1849.18, 3049.18, 4.0) == 4800
+
+
+@pytest.mark.parametrize("sfreq", [4.0, 64.0])
+def test_every_minute_on_a_grid_of_tenths_has_all_its_samples(sfreq):
+    assert 64.1 - 4.1 < 60
+    for tenth in range(0, 3000, 7):
+        assert cut_length(tenth / 10, (tenth + 600) / 10, sfreq) == 60 * sfreq
+        unix = [round(START + (tenth + more) / 10, 6) for more in (0, 600)]
+        assert cut_length(*unix, sfreq, zero_s=0.0) == 60 * sfreq
+
+
+def test_a_row_of_one_minute_in_tenths_of_a_second_gives_one_segment(corpus):
+    (rest,) = relabel(corpus, "S10,rest,1,10.1,70.1\n").read_subject("lab/S10").recordings
+    rows = WristWindows().segments(rest)
+    assert (len(rows.start_s), rows.rejected) == (1, ())
+
+
+@pytest.mark.parametrize(("first", "second"), [("1000001", "1000002"), ("0.1234567", "0.1234568")])
+def test_labels_that_differ_in_their_seventh_digit_are_two(corpus, first, second):
+    corpus = relabel(corpus, f"S2,rest,{first},10,70\nS2,work,{second},80,150\n")
+    assert list(corpus.tasks()["label"].classes) == [(text, (float(text),)) for text in (first, second)]
 
 
 @pytest.mark.skipif(not (DATA / "wesad_wrist").is_dir(), reason="the real recordings are not here")

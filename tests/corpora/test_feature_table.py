@@ -53,7 +53,7 @@ def rows(corpus, subject):
 
 
 def left_out(corpus):
-    return next(note for note in corpus.table_notes() if "Left out" in note)
+    return next(note for note in corpus.notes() if "Left out" in note)
 
 
 def many_rows(n_rows=60, **columns):
@@ -168,6 +168,9 @@ def test_names_of_other_labels_are_known(name):
         (np.where(np.arange(60) // 5 % 2 == 1, "yes", "no"), "names of the classes"),
         (np.arange(60) // 5, "copy of the label"),
         (np.tile(np.arange(20) * 0.25 + 7, 3), "rises from row to row"),
+        (np.tile(np.arange(20) // 2 * 1.5, 3), "rises from row to row"),
+        (np.tile(300 - np.arange(20) * 7.5, 3), "falls from row to row"),
+        (np.where(np.arange(60) % 3 == 1, np.nan, np.arange(60) * 0.5), "rises from row to row"),
         (np.full(60, 4.5), "constant"),
         (np.full(60, np.nan), "empty"),
         ([f"remark {i}" for i in range(60)], "text"),
@@ -184,16 +187,55 @@ def test_a_counter_that_restarts_every_trial_is_no_feature(table):
     assert "tick (it rises" in left_out(table(content))
 
 
+@pytest.mark.parametrize("spoilt", [slice(20, 60), slice(0, 20)], ids=["one-rises", "one-does-not"])
+def test_a_measurement_that_rises_in_some_subjects_only_is_a_feature(table, spoilt):
+    trend = np.tile(30 + np.arange(20) ** 0.5, 3)
+    trend[spoilt] += np.tile([0.0, 4.0], 30)[spoilt]
+    assert "trend" in features(table(many_rows(trend=trend)))
+
+
+def test_a_measurement_that_moves_in_one_subject_only_is_a_feature(table):
+    once = np.concatenate([np.arange(40) * 0.5, np.full(80, 3.0)])
+    content = many_rows(120, steps=once)
+    assert "steps" in features(table(content))
+
+
+def test_a_session_countdown_that_stands_still_in_a_trial_is_no_feature(table):
+    trial = np.tile(np.arange(60) // 7, 3)  # 8 steps a subject, none of them inside a trial
+    assert "left (it falls" in left_out(table(many_rows(180, trial=trial, left=100 - 10.0 * trial)))
+
+
+def test_a_sparse_measurement_is_no_copy_of_the_label(table):
+    sparse = np.full(240, np.nan)
+    sparse[::8] = np.random.default_rng(3).normal(size=30)  # each of 30 values is seen once
+    binary = np.full(240, np.nan)
+    binary[[0, 1, 5, 6]] = [0, 0, 1, 1]  # four rows agree with the label by chance
+    corpus = table(many_rows(240, sparse=sparse, binary=binary))
+    assert features(corpus) == ("hr", "sparse", "binary")
+
+
+def test_a_sparse_copy_of_the_label_is_found_in_the_rows_that_it_has(table):
+    copy = np.where(np.arange(240) % 8 == 0, np.arange(240) // 5 % 2 * 2.0, np.nan)
+    assert "odd (a copy of the label" in left_out(table(many_rows(240, odd=copy)))
+
+
+@pytest.mark.parametrize(("first", "second"), [("1000001", "1000002"), ("0.1234567", "0.1234568")])
+def test_labels_that_differ_in_their_seventh_digit_are_two_classes(table, first, second):
+    lines = [f"{'abc'[i % 3]},{(first, second)[i % 2]},{i * i % 7}" for i in range(12)]
+    corpus = table("\n".join(["subject,label,hr", *lines]))
+    assert corpus.tasks()["label"].classes == ((first, (float(first),)), (second, (float(second),)))
+
+
 def test_a_binned_label_leaves_a_note_on_the_score_behind_it(table):
     score = np.where(np.arange(60) // 5 % 2 == 1, 50, 10) + np.linspace(0, 1, 60)[::-1] ** 2
-    notes = table(many_rows(score_x=score)).table_notes()
+    notes = table(many_rows(score_x=score)).notes()
     assert any("without one error" in note and "score_x" in note for note in notes)
 
 
 def test_a_named_feature_is_taken_with_a_note(table):
     corpus = table(many_rows(window=np.arange(60)), features=["window", "hr"])
     assert features(corpus) == ("window", "hr")
-    assert any("'window' is a feature only because it is named" in note for note in corpus.table_notes())
+    assert any("'window' is a feature only because it is named" in note for note in corpus.notes())
 
 
 def test_drop_leaves_a_column_out(table):
@@ -227,7 +269,7 @@ def test_a_clock_that_restarts_does_not_shuffle_the_rows(table):
     content = "subject,time,label,hr\n" + "".join(f"p,{i % 3},{i // 3},{i * i}\n" for i in range(6))
     corpus = table(content)
     np.testing.assert_array_equal(rows(corpus, "table/p")[:, 0], np.arange(6) ** 2)
-    assert any("repeats" in note for note in corpus.table_notes())
+    assert any("repeats" in note for note in corpus.notes())
 
 
 def test_dates_order_rows_in_seconds(table):
@@ -242,7 +284,7 @@ def test_dates_order_rows_in_seconds(table):
 def test_missing_stays_missing_and_infinite_becomes_missing_with_a_note(table):
     corpus = table("subject,label,hr,eda\na,0,,1\na,1,inf,2\nb,0,NaN,3\nb,1,5,4\n")
     np.testing.assert_array_equal(rows(corpus, "table/a")[:, 0], [np.nan, np.nan])
-    assert any("1 infinite values in 'hr'" in note for note in corpus.table_notes())
+    assert any("1 infinite values in 'hr'" in note for note in corpus.notes())
 
 
 def test_rows_without_a_label_are_kept_unlabelled(table):
@@ -252,7 +294,7 @@ def test_rows_without_a_label_are_kept_unlabelled(table):
 
 
 def test_rows_copied_from_another_subject_are_noted(table):
-    notes = table("subject,label,hr,eda\na,0,1.5,2\nb,1,1.5,2\nb,1,1.5,2\nb,0,3,4\n").table_notes()
+    notes = table("subject,label,hr,eda\na,0,1.5,2\nb,1,1.5,2\nb,1,1.5,2\nb,0,3,4\n").notes()
     assert any(note.startswith("1 rows have the very features of a row of another subject") for note in notes)
     assert any(note.startswith("1 rows repeat") for note in notes)
 

@@ -11,6 +11,7 @@ from emo_ray.errors import ConfigError
 from emo_ray.extraction.registry import DEFAULT_EXTRACTIONS, default_extraction
 
 ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "your_own_data.md"
 LAYOUTS = sorted((ROOT / "docs" / "layouts").glob("*.yaml"))
 SHARED = ROOT.parent / "shared" / "data"
 
@@ -32,9 +33,17 @@ def problems(path):
     return str(error.value)
 
 
+def with_own_path(example, own):
+    """The example as a reader completes it: its placeholder replaced by a path of their own."""
+    text, n_replaced = re.subn(r"(?m)^path: /path/to/\S+ +# set this to your f\w+$", f"path: {own}", example)
+    assert n_replaced == 1
+    return text
+
+
 @pytest.mark.parametrize("path", LAYOUTS, ids=lambda path: path.stem)
-def test_every_example_layout_loads(path):
-    corpus = read_layout(path)
+def test_every_example_layout_loads_with_a_path_of_ones_own(path, layout, tmp_path):
+    corpus = read_layout(layout(with_own_path(path.read_text(encoding="utf-8"), tmp_path / "own")))
+    assert corpus.path == tmp_path / "own"
     assert (
         default_extraction(corpus).kind
         == {"empatica": "wrist_windows", "feature_table": "table_rows"}[corpus.kind]
@@ -45,12 +54,34 @@ def test_there_are_examples_of_both_layouts():
     assert {type(read_layout(path)) for path in LAYOUTS} == {EmpaticaFolders, FeatureTable}
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="the shared data are not here")
-@pytest.mark.parametrize(("name", "n_subjects"), [("stress_predict", 35), ("wesad_features", 15)])
-def test_example_layouts_fit_the_real_data(name, n_subjects):
-    corpus = read_layout(ROOT / "docs" / "layouts" / f"{name}.yaml").model_copy(
-        update={"path": SHARED / name}
+def test_the_commands_in_the_page_on_own_data_name_jobs_that_exist():
+    commands = re.findall(r"python (\S+) --data (\S+?)[`\s]", PAGE.read_text(encoding="utf-8"))
+    assert {job for job, _ in commands} == {"jobs/loso_table.py", "jobs/loso_wesad.py"}
+    assert all((ROOT / job).is_file() for job, _ in commands)
+    assert {data for _, data in commands} == {"table.csv", "my_table.yaml", "my_lab.yaml"}  # the reader's own
+
+
+def test_the_page_on_own_data_links_every_example_and_none_else():
+    links = re.findall(r"\]\((layouts/[^)]*)\)", PAGE.read_text(encoding="utf-8"))
+    assert sorted(links) == [f"layouts/{path.name}" for path in LAYOUTS]
+
+
+def test_labels_in_quotes_stay_texts(layout):
+    (quoted,) = re.findall(r"`keep_labels` .*`(\[.*?\])`", PAGE.read_text(encoding="utf-8"))
+    assert read_layout(layout(f"kind: empatica\npath: x\nkeep_labels: {quoted}\n")).keep_labels == (
+        "no",
+        "yes",
     )
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the shared data are not here")
+@pytest.mark.parametrize(
+    ("name", "file", "n_subjects"),
+    [("stress_predict", "", 35), ("wesad_features", "wesad_features_30s.csv", 15)],
+)
+def test_example_layouts_fit_the_real_data(name, file, n_subjects, layout):
+    example = (ROOT / "docs" / "layouts" / f"{name}.yaml").read_text(encoding="utf-8")
+    corpus = read_layout(layout(with_own_path(example, SHARED / name / file)))
     assert len(corpus.find_subjects()) == n_subjects
     assert [head.classes for head in next(iter(corpus.tasks().values())).heads] == [("rest", "stress")]
 
@@ -99,6 +130,12 @@ def test_every_corpus_has_a_default_extraction():
 
 
 def test_the_layouts_in_the_page_on_own_data_load(layout):
-    page = (ROOT / "docs" / "your_own_data.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)
+    blocks = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), flags=re.DOTALL)
     assert [read_layout(layout(block)).kind for block in blocks] == ["feature_table", "empatica"]
+
+
+def test_labels_that_yaml_takes_for_truth_values_are_refused_with_the_way_out(tmp_path):
+    layout = tmp_path / "lab.yaml"
+    layout.write_text("kind: empatica\npath: .\nkeep_labels: [no, yes]\n")
+    with pytest.raises(ConfigError, match="put such labels in quotes"):
+        read_layout(layout)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 
@@ -105,9 +106,13 @@ def test_one_real_wrist_has_plausible_hearts_and_skin():
 
 
 @pytest.mark.skipif(not WESAD.is_dir(), reason="the real recordings are not here")
-def test_all_of_wesad_has_the_segments_of_its_readme():
+def test_all_of_wesad_has_every_whole_minute_that_its_label_table_gives():
+    # two more than its README counts, see `cut_signals`: floor((seconds - 60) / 30) + 1 a stretch
+    table = pd.read_csv(WESAD / "labels.csv").query("label in [1, 2, 3]")
+    micros = ((table["end_s"] - table["start_s"]) * 1e6).round().astype(int)
+    expected = ((micros - 60_000_000) // 30_000_000 + 1).groupby(table["label"]).sum().to_dict()
     corpus, counts = wesad_wrist(WESAD), dict.fromkeys((1.0, 2.0, 3.0), 0)
     for subject in corpus.find_subjects():
         for recording in corpus.read_subject(subject).recordings:
             counts[recording.ratings["label"]] += WristWindows().segments(recording).start_s.size
-    assert counts == {1.0: 576, 2.0: 322, 3.0: 177}
+    assert counts == expected == {1.0: 578, 2.0: 322, 3.0: 177}

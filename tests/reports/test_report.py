@@ -1,11 +1,13 @@
 import re
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
 
 from emo_ray.corpora.recording import RejectedTrial
 from emo_ray.errors import JournalError
+from emo_ray.reports.content import Table, metric_table, number, p_value, small_print, subject_table
 from emo_ray.reports.markdown import plain
 from emo_ray.reports.terminal import results_table
 from emo_ray.reports.writing import write_report
@@ -85,10 +87,66 @@ def test_references_stand_beside_the_network(written):
         assert all(name in text for name in ("network", "majority", "prior", "linear", "95 % interval"))
 
 
-def test_verdict_is_in_every_form_of_the_report(tmp_path):
-    summary, paths = report_of(fake_study(tmp_path, FakeStudyConfig(n_subjects=4, n_segments=20, skill=0.0)))
+def test_verdict_and_its_rule_are_in_every_form_of_the_report(tmp_path):
+    config = FakeStudyConfig(n_subjects=6, n_segments=20, skill=0.0)
+    summary, paths = report_of(fake_study(tmp_path, config))
     for text in (paths.page.read_text(), paths.markdown.read_text(), results_table(summary)):
-        assert "learnt nothing" in " ".join(text.split())
+        told = " ".join(unescape(text).split())
+        assert "is worse than prior and linear" in told
+        assert "no evidence that it has learnt anything" in told
+        assert "one-sided sign-flip test over subjects has p < 0.025" in told
+
+
+def test_too_few_subjects_are_told_in_the_headline(written):
+    assert "too few subjects to tell for majority, prior, linear" in written[1].page.read_text()
+
+
+def test_smallest_p_is_not_shown_as_zero():
+    assert (p_value(1 / 20_001), p_value(1 / 64), p_value(None)) == ("<0.001", "0.016", "-")
+
+
+@pytest.fixture(scope="module")
+def affect(tmp_path_factory):
+    return report_of(
+        fake_study(tmp_path_factory.mktemp("affect"), FakeStudyConfig(task="affect", n_subjects=3))
+    )
+
+
+def test_tables_with_pr_auc_say_how_to_read_it(affect, written):
+    note = "PR-AUC on few segments a subject lies above the rate even for a random ranking"
+    for text in (affect[1].page.read_text(), affect[1].markdown.read_text(), results_table(affect[0])):
+        assert text.count(note) == 1  # the score table is about ccc, the subject table has no pr_auc
+    assert note not in written[1].page.read_text()
+    assert small_print(Table(("model",), ()), "pr_auc") == small_print(Table(("subject", "pr auc"), ())) != ()
+
+
+def test_pooled_scores_stand_beside_the_means_of_all_metrics(affect):
+    section = affect[0].sections[0]
+    table = metric_table(section)
+    row = next(row for row in table.rows if row[0] == "transition/pr auc")
+    cells = dict(zip(table.header, row, strict=True))
+    assert cells["pooled"] == number(section.models["network"]["transition/pr_auc"].pooled)
+    assert cells["linear pooled"] == number(section.models["linear"]["transition/pr_auc"].pooled)
+
+
+def test_status_of_subjects_is_a_column_only_where_there_are_holes(written, affect):
+    for (summary, _), has_status in ((written, True), (affect, False)):
+        table = subject_table(summary, summary.sections[0])
+        assert ("status" in table.header) is has_status
+        assert table.header[-3:] == ("segments", "best epoch", "seconds")
+        assert all(len(row) == len(table.header) for row in table.rows)
+
+
+def test_figures_of_all_widths_are_shown_at_one_scale(written):
+    shown = [int(width) for width in re.findall(r'<img [^>]*width="(\d+)"', written[1].page.read_text())]
+    drawn = [int.from_bytes(path.read_bytes()[16:20]) for path in written[1].figures]
+    assert len(set(drawn)) > 1
+    assert [round(d / s, 2) for d, s in zip(drawn, shown, strict=True)] == [round(150 / 110, 2)] * len(drawn)
+
+
+def test_printed_tables_are_not_cut(written):
+    style = written[1].page.read_text().partition("@media print")[2].partition("</style>")[0]
+    assert re.search(r"\.scroll \{ overflow: visible", style)
 
 
 def test_terminal_table_fits_100_columns(tmp_path):
@@ -101,9 +159,7 @@ def test_terminal_table_fits_100_columns(tmp_path):
 
 
 def test_rejected_trials_are_grouped_by_reason(written):
-    assert re.search(
-        r"shorter than one segment \| 2 \| fake/S01 \(1\), fake/S02 \(1\)", written[1].markdown.read_text()
-    )
+    assert "shorter than one segment | 2 | S01 (t03); S02 (t01)" in written[1].markdown.read_text()
 
 
 def test_summary_file_is_the_summary(written):
@@ -118,9 +174,8 @@ def test_markdown_links_only_figures_that_exist(written):
     assert all((paths.folder / name).read_bytes().startswith(b"\x89PNG") for name in linked)
 
 
-def test_affect_study_has_scatter_and_precision_recall(tmp_path):
-    _, paths = report_of(fake_study(tmp_path, FakeStudyConfig(task="affect", n_subjects=3)))
-    names = [path.stem.rsplit("-", 1)[-1] for path in paths.figures]
+def test_affect_study_has_scatter_and_precision_recall(affect):
+    names = [path.stem.rsplit("-", 1)[-1] for path in affect[1].figures]
     assert names == ["subjects", "values", "transition", "learning"]
 
 

@@ -8,7 +8,6 @@ import pytest
 from emo_ray.results.pooling import NETWORK, concatenate, read_run
 from emo_ray.results.statistics import over_subjects
 from emo_ray.results.summary import Summary, per_subject, summarise
-from emo_ray.results.verdict import judge
 from emo_ray.testing.fake_study import FakeStudyConfig, fake_study
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "summary.schema.json"
@@ -174,38 +173,24 @@ def test_rejected_trials_are_counted_by_reason(study):
     assert summarise(study).rejected_by_reason == {"no rating": 1, "shorter than one segment": 2}
 
 
-def scores(*values):
-    return {f"s{number}": value for number, value in enumerate(values)}
+def test_summary_holds_the_setting_of_the_study(study):
+    card = {"title": "Made up", "licence": "none", "citation": "none", "doi": "", "access": "here"}
+    header = {**study.header, "corpus": card, "n_subjects": 13, "n_segments": 780}
+    summary = summarise(replace(study, header=header))
+    assert (summary.corpus, summary.n_subjects, summary.n_segments) == (card, 13, 780)
+    assert summary.sections[0].settings == {
+        "corpus": {"kind": "fake"},
+        "model": {"kind": "made_up", "dropout": 0.1},
+        "seed": 0,
+    }
 
 
-def test_a_network_that_beats_nothing_has_learnt_nothing():
-    verdict = judge({"network": scores(0.5, 0.4), "majority": scores(0.5, 0.5)}, "accuracy", "max")
-    assert not verdict.beats_every_reference
-    assert "it has learnt nothing." in verdict.sentence
-
-
-def test_a_network_better_on_every_subject_beats_the_reference():
-    verdict = judge({"network": scores(0.9, 0.8, 0.7), "linear": scores(0.5, 0.6, 0.6)}, "accuracy", "max")
-    assert verdict.beats_every_reference
-    assert verdict.comparisons[0].advantage.mean == pytest.approx((0.4 + 0.2 + 0.1) / 3)
-
-
-def test_for_an_error_smaller_is_better():
-    verdict = judge({"network": scores(1.0, 2.0), "linear": scores(2.0, 4.0)}, "mae", "min")
-    assert verdict.comparisons[0].advantage.mean == 1.5
-    assert verdict.beats_every_reference
-
-
-def test_comparison_is_paired_over_subjects_that_both_have():
-    verdict = judge({"network": scores(0.9, 0.8, 0.1), "linear": scores(0.5, 0.6)}, "accuracy", "max")
-    assert verdict.comparisons[0].advantage.n_subjects == 2
-
-
-def test_an_undefined_reference_is_named_and_not_counted_as_beaten():
-    given = {"network": scores(0.9, 0.8), "prior": {}, "linear": scores(0.5, 0.6)}
-    verdict = judge(given, "ccc", "max")
-    assert not verdict.beats_every_reference
-    assert "Not compared, for their score is undefined: prior." in verdict.sentence
+def test_numbers_of_weights_are_those_of_finished_runs(study):
+    other = replace(study.records["flat0000"], n_parameters=99)
+    failed = replace(study.records["flat0004"], n_parameters=7)
+    assert failed.status == "failed"
+    changed = replace(study, records={**study.records, "flat0000": other, "flat0004": failed})
+    assert summarise(changed).sections[0].n_weights == (99, 12_345)
 
 
 def test_mean_of_a_subject_is_over_its_runs(study):

@@ -181,6 +181,13 @@ def test_undefined_targets_do_not_stop_the_run(three_heads):
     assert np.isfinite(fitted.history[-1]["validation"]["loss"])
 
 
+def test_a_validation_side_of_one_class_does_not_stop_the_run(single_head):
+    single_head.targets["emotion"][SPLIT.validation] = 1
+    fitted = fit(single_head, SHORT.model_copy(update={"monitor": "balanced_accuracy", "patience": 3}))
+    assert all(np.isnan(epoch["validation"]["balanced_accuracy"]) for epoch in fitted.history)
+    assert (fitted.best_epoch, len(fitted.history)) == (0, 4)  # nothing to choose by: the first is kept
+
+
 @pytest.mark.parametrize("kind", ["adam", "adamw", "sgd"])
 def test_every_optimizer_lowers_the_loss(single_head, kind):
     optimizer = OptimizerConfig(kind=kind, learning_rate=0.02, weight_decay=1e-3)
