@@ -78,17 +78,23 @@ class RunSpec:
     fold: Fold
     keys: Mapping[str, str]
 
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Everybody who takes part, sorted."""
+        return tuple(sorted(subject for side in FOLD_SIDES for subject in getattr(self.fold, side)))
+
     @cached_property
     def content(self) -> dict[str, Any]:
         """What is hashed, as plain JSON values; it travels with the spec, so workers need not read the
         code.
         """
         fold = {"name": self.fold.name, **{side: list(getattr(self.fold, side)) for side in FOLD_SIDES}}
-        subjects = sorted(subject for side in FOLD_SIDES for subject in fold[side])
         return {
             "experiment": self.experiment.identity(),
             "fold": fold,
-            "features": text_digest("\n".join(f"{subject} {self.keys[subject]}" for subject in subjects)),
+            "features": text_digest(
+                "\n".join(f"{subject} {self.keys[subject]}" for subject in self.subjects)
+            ),
             "code": code_digest(RESULT_ROOMS),
         }
 

@@ -62,6 +62,8 @@ def library_versions() -> Mapping[str, str]:
 @lru_cache
 def git_state() -> Mapping[str, str | bool]:
     """Commit of the checkout that this code stands in and whether it was changed since; empty outside git."""
+    if _git("rev-parse", "--show-toplevel") != str(_PACKAGE.parent):
+        return {}  # installed somewhere inside another repository
     commit = _git("rev-parse", "HEAD")
     return {"commit": commit, "dirty": bool(_git("status", "--porcelain"))} if commit else {}
 

@@ -44,7 +44,8 @@ def execute(
 ) -> RunResult:
     """Train on the fold's training subjects, then test once on its test subjects.
 
-    Neither ``runtime`` (device, observer, checkpoint file) nor ``attempt`` can change the result.
+    Neither observer nor checkpoint file (``runtime``) nor ``attempt`` can change the result; the device can
+    in its last digits, so the record names it.
 
     The test rows do not exist before training has ended and the best weights are restored.
 
@@ -79,7 +80,7 @@ def execute(
         started_unix=started,
         host=socket.gethostname(),
         attempt=attempt,
-        versions=library_versions(),
+        versions={**library_versions(), "device": _precision(runtime, spec.experiment)},
     )
     columns = _identity_columns(table, test)
     columns |= {f"target/{head}": values for head, values in targets.items()}
@@ -129,6 +130,12 @@ def segment_data(experiment: ExperimentConfig, table: SegmentTable, scaler: Scal
         affine=scaler.affine,
         nuisance=table.nuisance if "nuisance" in experiment.references else None,
     )
+
+
+def _precision(runtime: Runtime, experiment: ExperimentConfig) -> str:
+    """Where and how exactly it was computed: the one part of a runtime that shows in the last digits."""
+    half = runtime.device != "cpu" and experiment.training.amp == "auto"
+    return f"{runtime.device} {'bfloat16' if half else 'float32'}"
 
 
 def _fit(spec: RunSpec, table: SegmentTable, runtime: Runtime) -> _Fit:

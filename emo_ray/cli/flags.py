@@ -16,7 +16,9 @@ from emo_ray.config_errors import explain
 from emo_ray.errors import ConfigError
 from emo_ray.experiment import ExperimentConfig
 from emo_ray.models.registry import MODELS
+from emo_ray.orchestration.folds import Resources
 from emo_ray.protocols.subject_protocols import PROTOCOLS
+from emo_ray.tracking.mlflow import shown_uri
 from emo_ray.training.losses import PublishedProcedure
 
 PUBLISHED_PROCEDURES = get_args(PublishedProcedure)
@@ -85,7 +87,20 @@ def find_tracking_uri(given: str | None, root: Path) -> str:
 
 def command_line() -> str:
     """The command of this process as one could type it again."""
-    return shlex.join([Path(sys.executable).name, *sys.argv])
+    return shlex.join([Path(sys.executable).name, *(shown_uri(word) for word in sys.argv)])
+
+
+def resources_of(options: argparse.Namespace) -> Resources:
+    """What a run gets.
+
+    Raises
+    ------
+    ConfigError : a share that is no share
+    """
+    try:
+        return Resources(cpus_per_run=options.cpus_per_run, gpus_per_run=options.gpus_per_run)
+    except ValidationError as error:
+        raise ConfigError(explain(error, Resources, "resources of a run")) from error
 
 
 def apply_overrides(base: ExperimentConfig, overrides: Sequence[str]) -> ExperimentConfig:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
@@ -18,29 +19,30 @@ from emo_ray.cli.flags import (
     find_tracking_uri,
     job_parser,
     parse_subjects,
+    resources_of,
     validated,
 )
 from emo_ray.corpora.base import CorpusConfig
 from emo_ray.corpora.layout import read_layout
-from emo_ray.errors import ConfigError, EmoRayError, TrackingError
+from emo_ray.errors import ConfigError, EmoRayError, JournalError, TrackingError
 from emo_ray.experiment import ExperimentConfig
 from emo_ray.extraction.registry import default_extraction
 from emo_ray.models.base import ModelConfig
 from emo_ray.models.registry import MODELS
 from emo_ray.orchestration.cluster import cluster
-from emo_ray.orchestration.folds import Resources
 from emo_ray.orchestration.study import Study, choose_files, run_study
 from emo_ray.reports.terminal import results_table
-from emo_ray.reports.writing import write_report
+from emo_ray.reports.writing import ReportPaths, write_report
 from emo_ray.results.run_result import RunRecord
 from emo_ray.results.study_results import StudyResults
 from emo_ray.results.summary import Summary, summarise
-from emo_ray.tracking.mlflow import MlflowTracker
+from emo_ray.tracking.mlflow import MlflowTracker, shown_uri
 from emo_ray.tracking.outbox import Outbox
 from emo_ray.training.config import TrainingConfig, published_training
 
 EXIT_FAILED_FOLDS = 3
 EXIT_INTERRUPTED = 130
+SMOKE_SUBJECTS = 4
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class _Watcher:
 
 def run_loso(job: LosoJob, arguments: Sequence[str] | None = None) -> None:
     """Run a job from its command line; ends the process with its exit code."""
-    options = job_parser(job.name, job.description).parse_args(arguments)
+    options = job_parser(job.name, job.description).parse_intermixed_args(arguments)
     sys.exit(guarded(lambda: _run(job, options), options.debug))
 
 
@@ -126,19 +128,28 @@ def _run(job: LosoJob, options: Namespace) -> int:
     with cluster(options.address):
         results = run_study(study, watcher)
     summary = summarise(results)
-    report = write_report(results, summary)
+    report = _write(results, summary)
     undelivered = _finish_tracking(tracker, watcher, summary, report.folder)
     print(results_table(summary))
     print(f"\nreport      {report.page}")
     if tracker:
-        print(f"MLflow      {ui_command(root, uri)}")
+        print(f"MLflow      {where_to_look(root, uri)}")
     if undelivered:
-        print(
-            f"MLflow lacks {undelivered}: the same command, or `emo-ray sync {results.name}`, delivers "
-            f"it once MLflow answers"
-        )
-    print(f"summary     {report.summary}")
+        again = own_command("sync", results.name, *_place(root, uri))
+        print(f"MLflow lacks {undelivered}: the same command, or {again}, delivers it once MLflow answers")
+    print(report.summary)
     return EXIT_FAILED_FOLDS if summary.counts.failed or summary.counts.missing else 0
+
+
+def _write(results: StudyResults, summary: Summary) -> ReportPaths:
+    try:
+        return write_report(results, summary)
+    except OSError as error:
+        raise JournalError(
+            f"can not write the report of {results.name} in {results.folder} "
+            f"({error.strerror or error}): all folds are "
+            f"recorded; once there is room, {own_command('report', results.name)} writes it"
+        ) from error
 
 
 def _check_in_background(tracker: MlflowTracker | None, root: Path) -> Future[None]:
@@ -181,20 +192,34 @@ def _demo_data(job: LosoJob, options: Namespace) -> Path:
 
 def _study(job: LosoJob, options: Namespace, data: Path, root: Path) -> Study:
     subjects, protocol = parse_subjects(options.subjects)
-    if options.smoke and options.data and not options.subjects:
-        protocol = {"n_subjects": 4}
+    is_small_try = options.smoke and options.data and not options.subjects
+    if is_small_try:
+        protocol = {"n_subjects": SMOKE_SUBJECTS}
     base = _experiment(job, options, data, protocol)
-    scalings = SCALINGS[options.scaling or job.scaling]
+    files = choose_files(base.corpus.find_subjects(), subjects)
+    if is_small_try:  # a few more than it takes, for some may have no label
+        files = dict(list(files.items())[: 2 * SMOKE_SUBJECTS])
     return Study(
-        experiments=tuple(base.model_copy(update={"scaling": scaling}) for scaling in scalings),
-        files=choose_files(base.corpus.find_subjects(), subjects),
+        experiments=tuple(
+            base.model_copy(update={"scaling": scaling}) for scaling in _scalings(job, options, base)
+        ),
+        files=files,
         root=root,
         name=options.study,
         job=job.name + ("-smoke" if options.smoke else ""),
+        experiment=job.name,
         command=command_line(),
         refresh=options.refresh,
-        resources=Resources(cpus_per_run=options.cpus_per_run, gpus_per_run=options.gpus_per_run),
+        resources=resources_of(options),
     )
+
+
+def _scalings(job: LosoJob, options: Namespace, base: ExperimentConfig) -> tuple[str, ...]:
+    """The columns of the study: --scaling, else an override of the field, else the job's."""
+    is_override = any(override.startswith("scaling=") for override in options.overrides)
+    if is_override and options.scaling:
+        raise ConfigError("give either --scaling or scaling=..., not both")
+    return (base.scaling,) if is_override else SCALINGS[options.scaling or job.scaling]
 
 
 def _experiment(job: LosoJob, options: Namespace, data: Path, protocol: dict[str, Any]) -> ExperimentConfig:
@@ -211,7 +236,7 @@ def _experiment(job: LosoJob, options: Namespace, data: Path, protocol: dict[str
             "task": tasks[task],
             "model": _model(options.model) if options.model else job.model,
             "training": published_training(options.training) if options.training else job.training,
-            "protocol": {"kind": options.protocol or "loso", **protocol},
+            "protocol": {"kind": options.protocol or "loso", **protocol, **_small_hold_out(options)},
         }
     )
     flags = {
@@ -222,6 +247,10 @@ def _experiment(job: LosoJob, options: Namespace, data: Path, protocol: dict[str
     return apply_overrides(base, [*given, *options.overrides])
 
 
+def _small_hold_out(options: Namespace) -> dict[str, int]:
+    return {"n_test": 1} if options.smoke and options.protocol == "hold_out" else {}
+
+
 def _model(text: str) -> dict[str, str]:
     kind, _, variant = text.partition(":")
     if kind not in MODELS:
@@ -229,12 +258,23 @@ def _model(text: str) -> dict[str, str]:
     return {"kind": kind, "variant": variant} if variant else {"kind": kind}
 
 
-def ui_command(root: Path, uri: str) -> str:
-    """The exact command that opens the MLflow UI on a root."""
+def where_to_look(root: Path, uri: str) -> str:
+    """The exact command that opens the MLflow UI, or the address of the server that has it already."""
+    if uri.startswith(("http://", "https://")):
+        return shown_uri(uri)
+    return own_command("ui", *_place(root, uri))
+
+
+def own_command(*words: str) -> str:
+    """A command of ``emo-ray`` as one can type it here, quoted where it has to be."""
     script = Path(sys.executable).with_name("emo-ray")
-    program = os.path.relpath(script) if script.exists() else f"{sys.executable} -m emo_ray.cli.main"
-    is_default = uri == find_tracking_uri(None, root)
-    return f"{program} ui --root {root}" + ("" if is_default else f" --tracking-uri {uri}")
+    program = [os.path.relpath(script)] if script.exists() else [sys.executable, "-m", "emo_ray.cli.main"]
+    return shlex.join([*program, *words])
 
 
-__all__ = ["LosoJob", "guarded", "run_loso", "ui_command"]
+def _place(root: Path, uri: str) -> list[str]:
+    is_default = uri == f"sqlite:///{root / 'mlflow.db'}"
+    return ["--root", str(root), *([] if is_default else ["--tracking-uri", shown_uri(uri)])]
+
+
+__all__ = ["LosoJob", "guarded", "own_command", "run_loso", "where_to_look"]

@@ -91,31 +91,35 @@ def _report(options: argparse.Namespace) -> int:
     summary = summarise(results)
     report = write_report(results, summary)
     print(results_table(summary))
-    print(f"\nreport      {report.page}\nsummary     {report.summary}")
+    print(f"\nreport      {report.page}\n{report.summary}")
     return 0
 
 
 def _sync(options: argparse.Namespace) -> int:
     from emo_ray.reports.writing import write_report
+    from emo_ray.results.journal import Journal
     from emo_ray.results.summary import summarise
     from emo_ray.tracking.mlflow import MlflowTracker
     from emo_ray.tracking.outbox import Outbox
 
     root = find_root(options.root)
-    results = load_study(root / "studies" / options.study)
+    folder = root / "studies" / options.study
+    load_study(folder)  # a study that is not there makes no folder
     uri = find_tracking_uri(options.tracking_uri, root)
-    tracker = MlflowTracker(uri, experiment=results.header["job"], artifact_root=root / "artifacts")
-    tracker.check()
-    outbox = Outbox(tracker)
-    outbox.opened(results)
-    left = outbox.close()
-    if left:
-        raise TrackingError(
-            f"{left} runs of {results.name} are still not in MLflow at {uri}: try again once it answers"
-        )
-    summary = summarise(results)
-    tracker.finish_study(summary, write_report(results, summary).folder)
-    print(f"MLflow at {uri} has all {len(results.records)} recorded runs of {results.name}")
+    with Journal(folder):  # MLflow has one writer a study: not beside a driver that runs it
+        results = load_study(folder)
+        tracker = MlflowTracker(uri, results.header["experiment"], artifact_root=root / "artifacts")
+        tracker.check()
+        outbox = Outbox(tracker)
+        outbox.opened(results)
+        left = outbox.close()
+        if left:
+            raise TrackingError(
+                f"{left} runs of {results.name} are still not in MLflow: try again once it answers"
+            )
+        summary = summarise(results)
+        tracker.finish_study(summary, write_report(results, summary).folder)
+    print(f"MLflow has all {len(results.records)} recorded runs of {results.name}")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,6 +25,9 @@ COLD = {"env_vars": {"EMO_RAY_WORKER": "cold"}}
 
 # The journal is our record; Tune's own snapshots would only cost time.
 os.environ.setdefault("TUNE_GLOBAL_CHECKPOINT_S", "3600")
+
+
+_KNOCK_S = 5.0
 
 
 @contextmanager
@@ -51,6 +55,7 @@ def cluster(address: str | None = None, n_cpus: int | None = None) -> Iterator[N
 def _connect(target: str, n_cpus: int | None) -> None:
     local = _local_options(n_cpus) if target == "local" else {}
     try:
+        _knock(target)
         ray.init(address=target, log_to_driver=False, logging_level=logging.ERROR, **local)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise ClusterError(
@@ -58,6 +63,13 @@ def _connect(target: str, n_cpus: int | None) -> None:
             "`ray status` answers there and that RAY_AUTH_MODE=token is set where the cluster asks for a "
             "token, or leave out --address (and RAY_ADDRESS) to run here"
         ) from error
+
+
+def _knock(target: str) -> None:
+    """Find out in seconds whether anything listens at HOST:PORT; Ray itself would try for minutes."""
+    host, _, port = target.removeprefix("ray://").rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
 
 
 def _local_options(n_cpus: int | None) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from ray.tune.execution import class_cache
 from ray.tune.experiment import Trial
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from emo_ray.errors import ClusterError
+from emo_ray.errors import ClusterError, EmoRayError
 from emo_ray.experiment import RunSpec
 from emo_ray.orchestration.cluster import COLD
 from emo_ray.orchestration.fold_worker import Shared, run_fold
@@ -21,7 +21,7 @@ from emo_ray.orchestration.mailbox import Mailbox
 from emo_ray.orchestration.policy import MAX_RETRIES
 from emo_ray.progress import StageBar
 from emo_ray.results.journal import Journal
-from emo_ray.results.run_result import RunRecord
+from emo_ray.results.run_result import RunRecord, RunResult
 from emo_ray.run import failed
 from emo_ray.store.segment_table import SegmentTable
 
@@ -63,11 +63,12 @@ def run_missing(specs: Sequence[RunSpec], table: SegmentTable, study: FoldRun) -
 
 def _check_slots(resources: Resources) -> None:
     """Refuse what the cluster can not give; Tune would wait for it for ever."""
-    there: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
     for kind, wanted in (("CPU", resources.cpus_per_run), ("GPU", resources.gpus_per_run)):
-        if wanted > there.get(kind, 0):
+        most = max(node["Resources"].get(kind, 0) for node in nodes if node["Alive"])
+        if wanted > most:
             raise ClusterError(
-                f"a run asks for {wanted:g} {kind}, but the cluster has {there.get(kind, 0):g}: lower "
+                f"a run asks for {wanted:g} {kind}, but the largest node of the cluster has {most:g}: lower "
                 f"--{kind.lower()}s-per-run, or run where there are more"
             )
 
@@ -88,6 +89,7 @@ def _tune(specs: Sequence[RunSpec], table: SegmentTable, study: FoldRun, bar: St
     # so could not take the processes that have loaded torch by now.
     class_cache.DEFAULT_ENV_VARS.clear()
     slots = {"cpu": study.resources.cpus_per_run, "gpu": study.resources.gpus_per_run}
+    recorder = _Recorder(by_name, mailbox, study, bar)
     with tempfile.TemporaryDirectory(prefix="emo_ray_tune_") as scratch:
         tune.Tuner(
             tune.with_resources(tune.with_parameters(run_fold, shared=shared), slots),
@@ -97,10 +99,13 @@ def _tune(specs: Sequence[RunSpec], table: SegmentTable, study: FoldRun, bar: St
                 name="folds",
                 storage_path=scratch,
                 verbose=0,
-                callbacks=[_Recorder(by_name, mailbox, study, bar)],
+                callbacks=[recorder],
+                stop=_StopOnError(recorder),
                 failure_config=tune.FailureConfig(max_failures=MAX_RETRIES),
             ),
         ).fit()
+    if recorder.error is not None:
+        raise recorder.error
 
 
 class _Recorder(tune.Callback):
@@ -111,6 +116,7 @@ class _Recorder(tune.Callback):
         self._mailbox = mailbox
         self._study = study
         self._bar = bar
+        self.error: EmoRayError | None = None
 
     def __reduce__(self) -> tuple[type[tune.Callback], tuple[()]]:
         # Tune pickles callbacks for a Tuner.restore that is never used here: the journal is the record.
@@ -130,9 +136,7 @@ class _Recorder(tune.Callback):
         content = ray.get(self._mailbox.take.remote(name))
         lost = "ClusterError: its worker ended without leaving a result"
         result = pickle.loads(content) if content else failed(self._specs[name], lost)
-        record = self._study.journal.append(result)
-        self._bar.finished(failed=record.status == "failed")
-        self._study.heard(record)
+        self._record(result)
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Its worker was lost more often than the policy allows: a failed row."""
@@ -142,6 +146,34 @@ class _Recorder(tune.Callback):
             f"ClusterError: its worker was lost {attempts} times (killed, out of memory, or its node went "
             "away); the same command tries it again"
         )
-        record = self._study.journal.append(failed(self._specs[name], error, attempts))
-        self._bar.finished(failed=True)
+        self._record(failed(self._specs[name], error, attempts))
+
+    def _record(self, result: RunResult) -> None:
+        """Into the journal; where that fails (a full disk) the study ends, and nothing false is recorded."""
+        if self.error is not None:
+            return
+        try:
+            record = self._study.journal.append(result)
+        except EmoRayError as error:
+            self.error = error
+            return
+        self._bar.finished(failed=record.status == "failed")
         self._study.heard(record)
+
+
+class _StopOnError(tune.Stopper):
+    """Ends the study when its results can not be recorded any more."""
+
+    def __init__(self, recorder: _Recorder) -> None:
+        self._recorder = recorder
+
+    def __reduce__(self) -> tuple[type["_StopOnError"], tuple[tune.Callback]]:
+        return _StopOnError, (self._recorder,)
+
+    def __call__(self, trial_id: str, result: Mapping[str, Any]) -> bool:
+        """No single trial is ever stopped by it."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Whether a result could not be recorded."""
+        return self._recorder.error is not None

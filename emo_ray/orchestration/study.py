@@ -44,6 +44,7 @@ class Study:
     files : subjects to use and the files of each, as the corpus finds them
     name : folder below ``studies/``; empty makes one from the job and a digest of the plan
     job : what started it
+    experiment : MLflow experiment that shows it
     command : the command line, for the report
     """
 
@@ -52,9 +53,16 @@ class Study:
     root: Path
     name: str = ""
     job: str = ""
+    experiment: str = "emo_ray"
     command: str = ""
     refresh: bool = False
     resources: Resources = field(default_factory=Resources)
+
+    def __post_init__(self) -> None:
+        if self.name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", self.name):
+            raise ConfigError(
+                f"--study {self.name!r}: use letters, digits, '.', '_' and '-' only, at most 100 of them"
+            )
 
 
 def run_study(study: Study, observer: StudyObserver) -> StudyResults:
@@ -104,11 +112,11 @@ def choose_files(
 def _describe(study: Study, plan: Plan, table: SegmentTable) -> StudyResults:
     first = study.experiments[0]
     name = study.name or f"{study.job}-{plan.digest}"
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
-        raise ConfigError(f"--study {name!r}: use letters, digits, '.', '_' and '-' only, at most 100")
+    used = sorted({name for spec in plan.specs for name in spec.subjects})
     header: dict[str, Any] = {
         "plan": text_digest("\n".join(spec.fingerprint for spec in plan.specs)),
         "job": study.job,
+        "experiment": study.experiment,
         "command": study.command,
         "created_unix": time.time(),
         "task": {
@@ -119,11 +127,9 @@ def _describe(study: Study, plan: Plan, table: SegmentTable) -> StudyResults:
             "primary_metric": first.task.primary_metric,
         },
         "protocol": first.protocol.kind,
-        "data_digest": text_digest(
-            "\n".join(f"{subject} {key}" for subject, key in sorted(table.keys.items()))
-        )[:32],
-        "n_subjects": len(table.subjects),
-        "n_segments": len(table),
+        "data_digest": text_digest("\n".join(f"{subject} {table.keys[subject]}" for subject in used))[:32],
+        "n_subjects": len(used),
+        "n_segments": len(table.rows_of(used)),
         "git": dict(git_state()),
         "candidates": {
             experiment.candidate: {"column": experiment.column, **experiment.identity()}
@@ -137,6 +143,15 @@ def _describe(study: Study, plan: Plan, table: SegmentTable) -> StudyResults:
         header=header,
         planned=tuple((spec.fingerprint, spec.experiment.candidate, spec.fold.test) for spec in plan.specs),
         records={},
-        rejected=table.rejected,
-        notes=(*plan.notes, *first.corpus.notes(), *table.notes),
+        rejected=tuple(trial for trial in table.rejected if trial.subject in used),
+        notes=(*plan.notes, *first.corpus.notes(), *_subject_notes(table, used)),
     )
+
+
+def _subject_notes(table: SegmentTable, subjects: Sequence[str]) -> list[str]:
+    """What the readers told of the subjects that take part, with the subject before it."""
+    return [
+        note if note.startswith(f"{subject}:") else f"{subject}: {note}"
+        for subject in subjects
+        for note in table.notes.get(subject, ())
+    ]

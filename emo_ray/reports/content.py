@@ -208,7 +208,6 @@ def provenance_table(summary: Summary) -> Table:
         ("job", made.job),
         ("code", f"{made.git_commit or 'no git commit'}{dirty}"),
         ("data digest", made.data_digest),
-        ("feature store", made.store_key),
         ("versions", versions),
         (
             "seconds in workers",

@@ -40,13 +40,21 @@ class Journal:
         self.records: dict[str, RunRecord] = {}
 
     def __enter__(self) -> "Journal":
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(self.folder / "driver.lock")
         path = self.folder / JOURNAL
-        drop_torn_line(path)
-        self.records = read_records(path)
-        self._stream = path.open("ab", buffering=0)
-        sync_folder(self.folder)
+        try:
+            for folder in ("predictions", "weights"):
+                (self.folder / folder).mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(self.folder / "driver.lock")
+            drop_torn_line(path)
+            self.records = read_records(path)
+            self._stream = path.open("ab", buffering=0)
+            sync_folder(self.folder)
+        except OSError as error:
+            self.__exit__(None, None, None)
+            raise JournalError(
+                f"can not open the journal in {self.folder} ({error.strerror or error}): make the folder "
+                "writable, or use --root to name another"
+            ) from error
         return self
 
     def __exit__(
@@ -152,7 +160,7 @@ def _from_line(line: bytes, path: Path, number: int) -> RunRecord:
         known = {field.name for field in fields(RunRecord)}
         values = {name: _restored(name, value) for name, value in content.items() if name in known}
         return RunRecord(**values)
-    except (ValueError, TypeError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise JournalError(
             f"line {number} of {path} can not be read ({error}): the file was changed by something other "
             "than emo_ray; remove that line to have its run done again"

@@ -81,7 +81,6 @@ class Provenance(_Part):
     git_commit: str
     git_dirty: bool
     data_digest: str
-    store_key: str
     versions: dict[str, str] = Field(description="library to version; several where runs differ")
     fingerprints: tuple[str, ...] = Field(description="of all planned runs, in plan order")
     paths: dict[str, str] = Field(description="relative to the folder of the study")
@@ -300,7 +299,6 @@ def _provenance(results: StudyResults) -> Provenance:
         git_commit=str(git.get("commit") or ""),
         git_dirty=bool(git.get("dirty", False)),
         data_digest=str(header.get("data_digest", "")),
-        store_key=str(header.get("store_key", "")),
         versions=_versions(list(results.records.values())),
         fingerprints=tuple(fingerprint for fingerprint, _, _ in results.planned),
         paths={

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -25,7 +26,8 @@ def subject_keys(
     """
     known = _load_digests(store)
     digests = {path: _digest(path, known) for paths in files.values() for path in paths}
-    if store.is_dir():
+    # Remembering digests only saves time: where it fails, they are computed again.
+    with suppress(OSError):
         write_atomically(store / _DIGESTS, json.dumps(known))
     recipe = json.dumps(
         {

@@ -39,12 +39,11 @@ def load_table(paths: Mapping[str, Path]) -> SegmentTable:
     """
     parts = [_read(path) for path in paths.values()]
     rejected = tuple(trial for part in parts for trial in part.stored.rejected)
-    notes = tuple(f"{part.stored.subject}: {note}" for part in parts for note in part.stored.notes)
     filled = [part for part in parts if len(part.table)]
     if not filled:
         reasons = sorted({trial.reason for trial in rejected}) or ["the corpus holds no trial"]
         raise StoreError(f"not one segment is left of {len(parts)} subjects: {'; '.join(reasons[:5])}")
-    modalities = filled[0].stored.modalities
+    modalities = _common_modalities(filled)
     text = {name: _codes([part.table[name] for part in filled]) for name in TEXT_COLUMNS}
     names, trial = _occurrences(filled, text["trial"])
     return SegmentTable(
@@ -69,7 +68,7 @@ def load_table(paths: Mapping[str, Path]) -> SegmentTable:
         groups={part.stored.subject: part.stored.group for part in filled},
         keys={part.stored.subject: part.stored.key for part in filled},
         rejected=rejected,
-        notes=notes,
+        notes={part.stored.subject: part.stored.notes for part in parts},
     )
 
 
@@ -86,6 +85,21 @@ def _read(path: Path) -> _Part:
             f"{path} was not written by this store: delete it, or compute it again with --refresh"
         )
     return _Part(stored, table)
+
+
+def _common_modalities(parts: Sequence[_Part]) -> tuple[Modality, ...]:
+    first = parts[0].stored
+    for part in parts:
+        if part.stored.modalities != first.modalities:
+            raise StoreError(
+                f"{part.stored.subject} has features {_shown(part.stored)}, but {first.subject} has "
+                f"{_shown(first)}: all subjects of a study need the same"
+            )
+    return first.modalities
+
+
+def _shown(stored: StoredSubject) -> str:
+    return ", ".join(f"{item.name} {item.n_tokens} x {item.n_features}" for item in stored.modalities)
 
 
 @dataclass(frozen=True)

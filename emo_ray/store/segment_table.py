@@ -1,7 +1,7 @@
 """SegmentTable: all segments of the subjects of a study, as read-only arrays that workers share."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64
@@ -32,6 +32,7 @@ class SegmentTable:
     moments : subject to modality to moments over all its valid tokens
     groups : subject to the name it shares with those it was recorded together with
     keys : subject to the content address of its features: names data, configuration and code
+    rejected, notes : what the readers and the extraction left out, and what they told of each subject
     """
 
     modalities: tuple[Modality, ...]
@@ -53,7 +54,7 @@ class SegmentTable:
     groups: Mapping[str, str]
     keys: Mapping[str, str]
     rejected: tuple[RejectedTrial, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.subject)

@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from emo_ray.extraction.base import ExtractionConfig, Modality, SegmentRows
 from emo_ray.files import atomic_path
 from emo_ray.store.moments import measure
 from emo_ray.store.schema import StoredSubject, schema_of, to_metadata
+
+_PROBE_BYTES = 1 << 16
 
 
 def store_subject(
@@ -65,9 +68,9 @@ def check_writable(store: Path) -> None:
     """
     try:
         store.mkdir(parents=True, exist_ok=True)
-        with atomic_path(store / ".writable"):
-            pass
-        (store / ".writable").unlink()
+        with tempfile.NamedTemporaryFile(dir=store, prefix=".writable.") as probe:
+            probe.write(bytes(_PROBE_BYTES))  # an empty file can be made on a full disk, too
+            probe.flush()
     except OSError as error:
         raise StoreError(_explain(store, error)) from error
 

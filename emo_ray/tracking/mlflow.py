@@ -1,5 +1,6 @@
 """MlflowTracker: tells MLflow what the journal holds. One writer, idempotent, and never the truth itself."""
 
+import fcntl
 import logging
 import os
 import re
@@ -100,7 +101,7 @@ class MlflowTracker:
                 f"MLflow store {shown_uri(self.uri)!r} can not be used (MLflow 3 refuses file stores): give "
                 f"sqlite:////full/path/mlflow.db or the http:// address of a server"
             )
-        with self._telling("open the store"):
+        with self._telling("open the store"), _alone_at(self._sqlite_path):
             if self._sqlite_path is not None and not self._sqlite_path.exists():
                 _create_sqlite(self._sqlite_path)
             self._client.search_experiments(max_results=1)
@@ -178,8 +179,9 @@ class MlflowTracker:
         if self._client_made is None:
             from mlflow import MlflowClient
 
-            for name in ("alembic", "mlflow"):
-                logging.getLogger(name).setLevel(logging.WARNING)
+            for name in ("alembic", "mlflow", "sqlalchemy"):
+                # whatever they complain of reaches the user once, as a TrackingError
+                logging.getLogger(name).setLevel(logging.CRITICAL)
             self._client_made = MlflowClient(tracking_uri=self.uri)
         return self._client_made
 
@@ -312,6 +314,18 @@ class MlflowTracker:
             n_points = ENTITIES_A_BATCH - len(first_settings) - len(first_labels)
             self._client.log_batch(run_id, points[:n_points], first_settings, first_labels)
             points, settings, labels = points[n_points:], settings[PARAMS_A_BATCH:], labels[PARAMS_A_BATCH:]
+
+
+@contextmanager
+def _alone_at(database: Path | None) -> Iterator[None]:
+    """One process at a time makes or upgrades a SQLite store: two at once leave it broken."""
+    if database is None:
+        yield
+        return
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with database.with_name(f"{database.name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _create_sqlite(path: Path) -> None:

@@ -69,13 +69,15 @@ class Outbox:
         self._queue.put(None)
         if self._thread.is_alive():
             self._thread.join(self._patience_s)
-        return len(self._waiting) + self._queue.qsize()
+        self._receive(block=False)
+        return max(len(self._waiting), 0 if self._is_open else 1)
 
     def _carry(self) -> None:
         wait_s = _FIRST_WAIT_S
         while True:
-            self._receive(block=not self._waiting and not self._closing.is_set())
-            if not self._waiting and self._closing.is_set():
+            idle = self._is_open and not self._waiting
+            self._receive(block=idle and not self._closing.is_set())
+            if self._is_open and not self._waiting and self._closing.is_set():
                 return
             try:
                 self._deliver_waiting()

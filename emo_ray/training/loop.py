@@ -312,5 +312,10 @@ def _resume(run: _Run, checkpointer: Checkpointer | None) -> None:
 
 
 def _save(run: _Run, checkpointer: Checkpointer | None) -> None:
-    if checkpointer is not None and checkpointer.due():
+    if checkpointer is None or not checkpointer.due():
+        return
+    try:
         checkpointer.save(run.state())
+    except OSError as error:
+        # a checkpoint only saves time: a full disk must not cost the run itself
+        logger.warning("no checkpoint at epoch %d (%s): training goes on", len(run.history), error)

@@ -89,6 +89,20 @@ def test_an_override_without_a_value_is_explained(complain, corpus):
     assert "FIELD=VALUE" in complain(AMIGOS, "--data", str(corpus), "training.batch_size")
 
 
+def test_a_column_asked_for_twice_is_refused(complain, corpus):
+    told = complain(AMIGOS, "--data", str(corpus), "--scaling", "both", "scaling=train")
+    assert "not both" in told
+
+
+def test_a_share_of_a_core_that_is_none_is_explained(complain, corpus):
+    assert "cpus_per_run" in complain(AMIGOS, "--data", str(corpus), "--cpus-per-run", "0")
+
+
+def test_a_name_that_is_no_folder_name_is_refused_before_any_work(complain, corpus, tmp_path):
+    assert "'a/b'" in complain(AMIGOS, "--data", str(corpus), "--study", "a/b")
+    assert not (tmp_path / "root").exists()
+
+
 def test_a_tracking_store_of_an_unusable_kind_is_refused(complain, corpus, capsys):
     told = complain(AMIGOS, "--data", str(corpus), "--tracking-uri", "./mlruns")
     assert "sqlite" in told

@@ -51,7 +51,7 @@ def run(job, root, capsys, *arguments):
     with pytest.raises(SystemExit) as ended:
         run_loso(job, [*shared, *arguments])
     assert ended.value.code == 0
-    return json.loads(Path(capsys.readouterr().out.strip().splitlines()[-1].split(maxsplit=1)[1]).read_text())
+    return json.loads(Path(capsys.readouterr().out.strip().splitlines()[-1]).read_text())
 
 
 def test_amigos_runs_its_default_task_in_both_columns(amigos, tmp_path, capsys):

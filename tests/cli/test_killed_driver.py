@@ -55,7 +55,7 @@ def start(table, root):
 def finish(process):
     out, err = process.communicate(timeout=240)
     assert process.returncode == 0, err
-    return json.loads(Path(out.strip().splitlines()[-1].split(maxsplit=1)[1]).read_text())
+    return json.loads(Path(out.strip().splitlines()[-1]).read_text())
 
 
 def journal_lines(root):
@@ -120,3 +120,11 @@ def test_the_driver_was_really_killed_half_way(continued):
     lines = [json.loads(line) for line in journal_lines(continued[0])]
     starts = sorted(line["started_unix"] for line in lines)
     assert max(np.diff(starts)) > 3  # the pause of a new start lies between two folds
+
+
+def test_a_late_delivery_adds_no_second_run(continued):
+    runs, _ = mlflow_runs(continued[0])
+    command = [sys.executable, "-m", "emo_ray.cli.main", "sync", "killed", "--root", str(continued[0])]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert len(mlflow_runs(continued[0])[0]) == len(runs)

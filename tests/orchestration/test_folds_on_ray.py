@@ -1,11 +1,13 @@
 """Folds as Tune trials on a real local cluster: each once, failures as rows, a lost worker no loss."""
 
+import json
 import threading
 import time
 
 import psutil
 import pytest
 
+from emo_ray.errors import JournalError
 from emo_ray.orchestration.cluster import cluster
 from emo_ray.orchestration.folds import FoldRun, Resources, run_missing
 from emo_ray.orchestration.plan import make_plan
@@ -58,6 +60,23 @@ def test_a_run_that_fails_is_a_row_with_its_error_and_the_others_go_on(experimen
     assert records[specs[0].fingerprint].status == "failed"
     assert "loss is nan" in records[specs[0].fingerprint].error
     assert [records[spec.fingerprint].status for spec in specs[1:]] == ["finished"] * 5
+
+
+def test_a_full_disk_ends_the_study_with_its_own_error_and_no_false_row(
+    experiment, table, tmp_path, monkeypatch
+):
+    def full(journal, result):
+        if journal.records:
+            raise JournalError("No space left on device")
+        return append(journal, result)
+
+    append = Journal.append
+    monkeypatch.setattr(Journal, "append", full)
+    specs = make_plan([experiment], table).specs
+    with pytest.raises(JournalError, match="No space left"):
+        run(specs, table, tmp_path)
+    lines = (tmp_path / JOURNAL).read_text().splitlines()
+    assert [json.loads(line)["status"] for line in lines] == ["finished"]
 
 
 def test_a_killed_worker_costs_no_run_and_changes_no_result(experiment, table, tmp_path):

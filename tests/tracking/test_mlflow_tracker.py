@@ -1,8 +1,11 @@
 import socket
 import sqlite3
+import subprocess
+import sys
 import time
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -248,3 +251,12 @@ def test_pages_of_a_database_are_opened_on_this_machine_only():
 def test_pages_of_a_server_are_the_server_itself():
     with pytest.raises(TrackingError, match="http://there:5000"):
         ui_command("http://there:5000")
+
+
+def test_processes_that_open_a_fresh_store_together_all_find_it_whole(tmp_path):
+    code = "import sys; from emo_ray.tracking.mlflow import MlflowTracker as T; T(sys.argv[1], 'e').check()"
+    command = [sys.executable, "-c", code, f"sqlite:///{tmp_path / 'mlflow.db'}"]
+    root = Path(__file__).parents[2]
+    processes = [subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    errors = [process.communicate(timeout=120)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], errors
