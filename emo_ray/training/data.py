@@ -12,8 +12,8 @@ from emo_ray.errors import TrainingError
 from emo_ray.models.base import SegmentShape
 from emo_ray.tasks.base import Head
 
-PIECE_BYTES = 4 << 20
-"""Features copied at once in evaluation, so that a worker's memory does not grow with the table."""
+PIECE_BYTES, PIECE_ROWS = 1 << 20, 512
+"""Most that evaluation takes at once: memory does not grow with the table, and a piece stays in the cache."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +122,9 @@ class SegmentData:
         return x.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
 
     def pieces(self, rows: Int[np.ndarray, " rows"]) -> Iterator[Int[np.ndarray, " piece"]]:
-        """Rows in their order, in pieces for evaluation that copy at most `PIECE_BYTES` each."""
+        """Rows in their order, in pieces for evaluation: at most `PIECE_BYTES` and `PIECE_ROWS`."""
         row_bytes = sum(values[:1].nbytes for values in self.values.values())
-        size = max(1, PIECE_BYTES // max(1, row_bytes))
+        size = min(PIECE_ROWS, max(1, PIECE_BYTES // max(1, row_bytes)))
         for start in range(0, len(rows), size):
             yield rows[start : start + size]
 
