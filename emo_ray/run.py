@@ -17,6 +17,7 @@ from emo_ray.provenance import library_versions
 from emo_ray.references.registry import REFERENCES
 from emo_ray.results.run_result import Predictions, RunRecord, RunResult
 from emo_ray.store.segment_table import SegmentTable
+from emo_ray.tasks.base import Head
 from emo_ray.training.checkpoint import weights_digest, weights_to_bytes
 from emo_ray.training.data import SegmentData
 from emo_ray.training.loop import FittedModel, Runtime, Split, predict, train
@@ -82,14 +83,13 @@ def execute(
         attempt=attempt,
         versions={**library_versions(), "device": _precision(runtime, spec.experiment)},
     )
-    columns = _identity_columns(table, test)
-    columns |= {f"target/{head}": values for head, values in targets.items()}
-    columns |= _prediction_columns(fit.data, outputs)
+    columns = {
+        **_identity_columns(table, test),
+        **{f"target/{head}": values for head, values in targets.items()},
+        **_prediction_columns(heads, outputs),
+    }
     for name, found in reference_outputs.items():
-        columns |= {
-            f"reference/{name}/{column}": values
-            for column, values in _prediction_columns(fit.data, found).items()
-        }
+        columns |= _prediction_columns(heads, found, prefix=f"reference/{name}/")
     return RunResult(record, Predictions(columns), weights_to_bytes(fit.model.model))
 
 
@@ -227,14 +227,14 @@ def _identity_columns(table: SegmentTable, rows: Rows) -> dict[str, np.ndarray]:
     }
 
 
-def _prediction_columns(data: SegmentData, outputs: HeadPredictions) -> dict[str, np.ndarray]:
+def _prediction_columns(
+    heads: Sequence[Head], outputs: HeadPredictions, prefix: str = ""
+) -> dict[str, np.ndarray]:
     columns: dict[str, np.ndarray] = {}
-    for head in data.heads:
-        found = outputs[head.name]
-        if head.kind != "classes":
-            columns[f"prediction/{head.name}"] = found
-            continue
-        columns |= {
-            f"prediction/{head.name}/{name}": found[:, code] for code, name in enumerate(head.classes)
-        }
+    for head in heads:
+        found, name = outputs[head.name], f"{prefix}prediction/{head.name}"
+        if head.kind == "classes":
+            columns |= {f"{name}/{outcome}": found[:, code] for code, outcome in enumerate(head.classes)}
+        else:
+            columns[name] = found
     return columns

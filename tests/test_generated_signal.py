@@ -11,9 +11,7 @@ from emo_ray.extraction.amigos_tokens import AmigosTokens
 from emo_ray.orchestration.plan import make_plan
 from emo_ray.protocols.subject_protocols import LeaveOneSubjectOut
 from emo_ray.run import execute
-from emo_ray.store.address import stored_path, subject_keys
-from emo_ray.store.reader import load_table
-from emo_ray.store.writer import store_subject
+from emo_ray.store.local import load_corpus
 from emo_ray.testing.amigos_files import AmigosFiles, write_amigos_files
 
 pytestmark = pytest.mark.slow
@@ -26,11 +24,7 @@ def loso(pytestconfig, work, strength):
         AmigosFiles(n_subjects=11, long_videos=False, seed=11, strength=strength), work / "files"
     )
     corpus, extraction = Amigos(path=work / "files"), AmigosTokens()
-    keys = subject_keys(corpus, extraction, corpus.find_subjects(), work)
-    paths = {subject: stored_path(work, subject, key) for subject, key in keys.items()}
-    for subject, path in paths.items():
-        store_subject(corpus, extraction, subject, keys[subject], path)
-    table = load_table(paths)
+    table = load_corpus(corpus, extraction, work)
     experiment = ExperimentConfig(
         corpus=corpus,
         extraction=extraction,

@@ -16,9 +16,7 @@ from emo_ray.models.amigos_lstm import AmigosLstmConfig
 from emo_ray.models.mlp import MlpConfig
 from emo_ray.protocols.subject_protocols import LeaveOneSubjectOut
 from emo_ray.run import execute, failed
-from emo_ray.store.address import stored_path, subject_keys
-from emo_ray.store.reader import load_table
-from emo_ray.store.writer import store_subject
+from emo_ray.store.local import load_corpus
 from emo_ray.training.config import TrainingConfig
 
 CORPUS = FakeCorpus(n_subjects=5, n_trials=12, seed=3)
@@ -38,11 +36,7 @@ def experiment(**fields):
 
 
 def stored_table(folder, corpus=CORPUS):
-    keys = subject_keys(corpus, RawTokens(), corpus.find_subjects(), folder)
-    paths = {subject: stored_path(folder, subject, key) for subject, key in keys.items()}
-    for subject, path in paths.items():
-        store_subject(corpus, RawTokens(), subject, keys[subject], path)
-    return load_table(paths)
+    return load_corpus(corpus, RawTokens(), folder)
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,7 @@ from emo_ray.protocols.lineage import check_unseen
 from emo_ray.protocols.subject_protocols import LeaveOneSubjectOut
 from emo_ray.results.journal import JOURNAL, Journal, read_records
 from emo_ray.run import execute
-from emo_ray.store.address import stored_path, subject_keys
-from emo_ray.store.reader import load_table
-from emo_ray.store.writer import store_subject
+from emo_ray.store.local import load_corpus
 from emo_ray.testing.amigos_files import AmigosFiles, write_amigos_files
 from emo_ray.training.config import TrainingConfig
 
@@ -38,12 +36,7 @@ def scramble(path):
 def journal_of(folder, work, scaling):
     """Files to features to store to table to run to journal; returns the journaled record."""
     corpus, extraction = Amigos(path=folder), AmigosTokens()
-    files = corpus.find_subjects()
-    keys = subject_keys(corpus, extraction, files, work)
-    paths = {subject: stored_path(work, subject, key) for subject, key in keys.items()}
-    for subject, path in paths.items():
-        store_subject(corpus, extraction, subject, keys[subject], path)
-    table = load_table(paths)
+    table = load_corpus(corpus, extraction, work)
     experiment = ExperimentConfig(
         corpus=corpus,
         extraction=extraction,

@@ -8,9 +8,8 @@ from emo_ray.corpora.base import CorpusConfig
 from emo_ray.extraction.base import ExtractionConfig
 from emo_ray.orchestration.parallel import run_tasks
 from emo_ray.progress import StageBar
-from emo_ray.store.address import stored_path, subject_keys
-from emo_ray.store.reader import find_stored
-from emo_ray.store.writer import check_writable, store_subject
+from emo_ray.store.local import plan_store
+from emo_ray.store.writer import store_subject
 
 
 @dataclass(frozen=True)
@@ -35,18 +34,12 @@ def ensure_features(request: FeatureRequest) -> dict[str, Path]:
     StoreError : the store can not be written
     ClusterError : a worker was lost twice
     """
-    check_writable(request.store)
-    keys = subject_keys(request.corpus, request.extraction, request.files, request.store)
-    paths = {subject: stored_path(request.store, subject, key) for subject, key in keys.items()}
-    missing = [
-        subject
-        for subject, path in paths.items()
-        if request.refresh or find_stored(path, keys[subject]) is None
-    ]
-    with StageBar("features", len(paths), "subject", done=len(paths) - len(missing)) as bar:
+    corpus, extraction = request.corpus, request.extraction
+    plan = plan_store(corpus, extraction, request.files, request.store, request.refresh)
+    with StageBar("features", len(plan.paths), "subject", done=len(plan.paths) - len(plan.missing)) as bar:
         calls = {
-            subject: (request.corpus, request.extraction, subject, keys[subject], paths[subject])
-            for subject in missing
+            subject: (corpus, extraction, subject, plan.keys[subject], plan.paths[subject])
+            for subject in plan.missing
         }
         run_tasks(bar, store_subject, calls)
-    return paths
+    return dict(plan.paths)

@@ -7,9 +7,7 @@ from emo_ray.experiment import ExperimentConfig
 from emo_ray.extraction.raw_tokens import RawTokens
 from emo_ray.models.mlp import MlpConfig
 from emo_ray.protocols.subject_protocols import LeaveOneSubjectOut
-from emo_ray.store.address import stored_path, subject_keys
-from emo_ray.store.reader import load_table
-from emo_ray.store.writer import store_subject
+from emo_ray.store.local import load_corpus
 from emo_ray.training.config import TrainingConfig
 
 CORPUS = FakeCorpus(n_subjects=5, n_trials=12, seed=3, pairs=True)
@@ -29,9 +27,4 @@ def experiment():
 
 @pytest.fixture(scope="session")
 def table(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("store")
-    keys = subject_keys(CORPUS, RawTokens(), CORPUS.find_subjects(), folder)
-    paths = {subject: stored_path(folder, subject, key) for subject, key in keys.items()}
-    for subject, path in paths.items():
-        store_subject(CORPUS, RawTokens(), subject, keys[subject], path)
-    return load_table(paths)
+    return load_corpus(CORPUS, RawTokens(), tmp_path_factory.mktemp("store"))
