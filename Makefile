@@ -1,5 +1,5 @@
 # Two commands do everything on bare CPython 3.11 with pip: `make loso` and `make test`.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
@@ -20,7 +20,8 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 $(BIN)/python:
-	@command -v $(PYTHON) >/dev/null || { echo "no $(PYTHON) here: install CPython 3.11, or name one: make PYTHON=/path/to/python"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || \
+	{ echo "$(PYTHON) is not CPython 3.11: install it, or name one: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.installed: $(BIN)/python pyproject.toml constraints.txt
