@@ -1,5 +1,5 @@
 """emo_ray: honest, fast and unbreakable evaluation of emotion recognition on unseen people."""
 
-from emo_ray import provenance
+from emo_ray.provenance import VERSION
 
-__version__ = provenance.VERSION
+__version__ = VERSION

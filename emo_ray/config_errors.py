@@ -18,6 +18,7 @@ def explain(error: ValidationError, model: type[BaseModel], source: str) -> str:
     names the file or the command-line option that the values come from.
     """
     lines = [_problem(details, model) for details in error.errors(include_url=False)]
+    # Members of a union complain of the same key once each.
     lines = list(dict.fromkeys(lines))
     return "\n".join(
         [f"{source}: {len(lines)} problem{'s' * (len(lines) > 1)}", *(f"  {line}" for line in lines)]
@@ -40,12 +41,14 @@ def _problem(details: ErrorDetails, model: type[BaseModel]) -> str:
     if kind == "missing":
         return f"{key}: is missing{_described(owner, path[-1])}"
     if kind == "union_tag_invalid":
+        # pydantic gives the tags as one text: "'amigos', 'deap'".
         known = [tag.strip("' ") for tag in str(context["expected_tags"]).split(",")]
         return (
             f"{key}.{_tag_key(context)}: unknown {context['tag']!r}, {suggestion(str(context['tag']), known)}"
         )
     if kind == "union_tag_not_found":
         return f"{key}.{_tag_key(context)}: is missing; it says what the rest is about"
+    # A validator's own error, without the "Value error, " that pydantic puts before it.
     reason = str(context.get("error") or details["msg"])
     return f"{key}: {_lower_first(reason)} (it is {_short(details['input'])})"
 
@@ -91,6 +94,7 @@ def _locate(loc: Sequence[str | int], model: type[BaseModel]) -> tuple[list[str]
         if _is_validator_name(item):
             continue
         path.append(str(item))
+        # Of several models in a union without a tag the first one has to do.
         own = next((member for member in members if _is_model(member)), None)
         owner = own
         here = _inside(members, item)
@@ -131,5 +135,6 @@ def _inside(members: Sequence[Any], item: str | int) -> Any:
             return member.model_fields[item].annotation
         arguments = get_args(member)
         if arguments and not _is_model(member):
+            # list[X] and tuple[X, ...] are asked by place, dict[K, X] by key.
             return arguments[0] if isinstance(item, int) else arguments[-1]
     return None

@@ -52,6 +52,7 @@ class ExperimentConfig(BaseModel):
     @cached_property
     def candidate(self) -> str:
         """Short name of this configuration: equal for all its folds."""
+        # Sorted: the order of fields in the code is no part of an identity.
         return text_digest(json.dumps(self.identity(), sort_keys=True))[:12]
 
     @property
@@ -92,6 +93,7 @@ class RunSpec:
         return {
             "experiment": self.experiment.identity(),
             "fold": fold,
+            # of those who take part only: another subject's changed file leaves this run alone
             "features": text_digest(
                 "\n".join(f"{subject} {self.keys[subject]}" for subject in self.subjects)
             ),

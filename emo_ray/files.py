@@ -23,12 +23,14 @@ _UMASK = _current_umask()
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary file beside ``path`` to write to; renamed onto it (and synced) when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target: a rename is one step within a file system only.
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     os.fchmod(handle, 0o666 & ~_UMASK)  # colleagues read it as they read any other file
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
+        # Content before name: after a power cut the new name must not stand for empty blocks.
         _sync(temporary)
         temporary.replace(path)
         sync_folder(path.parent)

@@ -25,6 +25,7 @@ class StageBar:
             file=sys.stderr if self._is_terminal else _Nowhere(),
             mininterval=0.2,
             bar_format=_FORMAT,
+            # a log may be read in any encoding
             ascii=None if self._is_terminal else " #",
         )
 
@@ -52,6 +53,7 @@ class StageBar:
 
     def _show(self, at_once: bool = False) -> None:
         counts = ", ".join(f"{n} {what}" for what, n in self._counts.items())
+        # Off a terminal nothing is to be redrawn: whole lines are written below.
         self._bar.set_postfix_str(counts, refresh=self._is_terminal)
         if not self._is_terminal and (at_once or time.monotonic() - self._written_s > _LOG_INTERVAL_S):
             self._written_s = time.monotonic()

@@ -12,6 +12,7 @@ from emo_ray.files import text_digest
 
 VERSION = "0.1.0"
 FEATURE_ROOMS = ("signals", "features", "corpora", "extraction", "store")
+# Code that makes features is in the features' own addresses, which every run's identity holds.
 RESULT_ROOMS = ("tasks", "models", "training", "protocols", "references", "run.py")
 LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "ray", "pyarrow")
 _PACKAGE = Path(__file__).parent
@@ -55,6 +56,7 @@ def _sources(place: Path) -> list[Path]:
 @lru_cache
 def library_versions() -> Mapping[str, str]:
     """Versions of Python and of the libraries that could change a number."""
+    # "2.8.0+cu128" and "2.8.0+cpu" are one version: a record names its device beside it.
     found = {name: version(name).split("+")[0] for name in LIBRARIES}
     return {"emo_ray": VERSION, "python": platform.python_version(), **found}
 

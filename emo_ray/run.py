@@ -59,9 +59,11 @@ def execute(
     clock = time.perf_counter()
     fit = _fit(spec, table, runtime)
     references = _fit_references(spec, table)
+    # Before any test row is looked at; what was fitted can not change any more.
     check_unseen(spec.fold.test, {**fit.lineage, **references.lineage})
     test = _labelled_rows(table, fit.data, spec.fold.test, "test", spec)
     outputs = predict(fit.model, fit.data, test)
+    # On the same rows, seen through the references' own scaler.
     reference_outputs = references.predict(test)
     targets = {head: values[test] for head, values in fit.data.targets.items()}
     heads = fit.data.heads
@@ -134,7 +136,7 @@ def segment_data(experiment: ExperimentConfig, table: SegmentTable, scaler: Scal
 
 def _precision(runtime: Runtime, experiment: ExperimentConfig) -> str:
     """Where and how exactly it was computed: the one part of a runtime that shows in the last digits."""
-    half = runtime.device != "cpu" and experiment.training.amp == "auto"
+    half = runtime.device != "cpu" and experiment.training.amp == "auto"  # as the training loop decides
     return f"{runtime.device} {'bfloat16' if half else 'float32'}"
 
 
@@ -150,14 +152,16 @@ def _fit(spec: RunSpec, table: SegmentTable, runtime: Runtime) -> _Fit:
     )
     model = experiment.model.build(data.shape())
     fitted = train(model, data, split, experiment.resolved_training, streams, runtime)
+    # Read back from the rows that were used, not from the plan: a wrong row would show here.
     trained_on, validated_on = table.subjects_at(split.train), table.subjects_at(split.validation)
     return _Fit(
         model=fitted,
         data=data,
         thresholds=_thresholds(fitted, data, split.validation),
         lineage={
-            "scaler": scaler.seen,
+            "scaler": scaler.seen,  # nobody, where it is transductive
             "weights": trained_on,
+            # validation subjects chose the epoch and the thresholds, so these have seen them, too
             "epoch": trained_on | validated_on,
             "thresholds": trained_on | validated_on,
         },
@@ -194,6 +198,7 @@ class _References:
 def _fit_references(spec: RunSpec, table: SegmentTable) -> _References:
     fold = spec.fold
     subjects = sorted({*fold.train, *fold.validation})
+    # Not the network's scaler: this one may see the validation subjects, that one must not.
     scaler = fit_scaler(table, subjects, spec.experiment.scaling)
     data = segment_data(spec.experiment, table, scaler)
     rows = _labelled_rows(table, data, subjects, "training", spec)
@@ -207,7 +212,7 @@ def _labelled_rows(
 ) -> Rows:
     """The rows of some subjects that have a target for at least one head."""
     rows = table.rows_of(subjects)
-    labelled = np.any([np.isfinite(values[rows]) for values in data.targets.values()], axis=0)
+    labelled = np.any([np.isfinite(values[rows]) for values in data.targets.values()], axis=0)  # (rows,)
     if not labelled.any():
         raise TrainingError(
             f"the {side} subjects of fold {spec.fold.name!r} ({', '.join(subjects)}) have {len(rows)} "
@@ -234,6 +239,7 @@ def _prediction_columns(
     for head in heads:
         found, name = outputs[head.name], f"{prefix}prediction/{head.name}"
         if head.kind == "classes":
+            # found: (rows, classes)
             columns |= {f"{name}/{outcome}": found[:, code] for code, outcome in enumerate(head.classes)}
         else:
             columns[name] = found

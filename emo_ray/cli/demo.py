@@ -7,6 +7,7 @@ from pathlib import Path
 
 import platformdirs
 
+from emo_ray.errors import ConfigError
 from emo_ray.files import text_digest, write_atomically
 from emo_ray.orchestration.cluster import n_cores
 from emo_ray.progress import StageBar
@@ -21,19 +22,33 @@ _DONE = "complete.json"
 def amigos_demo(smoke: bool) -> Path:
     """Folder of the generated corpus; made, one process a core, where it is not complete yet."""
     files = SMOKE if smoke else DEMO
+    # The generator's code is part of the name: after a change to it nobody meets the old files.
     recipe = files.model_dump_json() + code_digest(("testing",))
     folder = platformdirs.user_cache_path("emo_ray") / f"amigos-generated-{text_digest(recipe)[:12]}"
+    # Written last, so a generation that was killed is done again.
     if (folder / _DONE).exists():
         return folder
+    try:
+        _generate(files, folder)
+    except OSError as error:
+        raise ConfigError(
+            f"can not write the generated recordings to {folder} ({error.strerror or error}): make room "
+            "or make it writable, name another place with XDG_CACHE_HOME, or give recordings with --data"
+        ) from error
+    return folder
+
+
+def _generate(files: AmigosFiles, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with (
         StageBar("generate", files.n_subjects, "subject") as bar,
+        # spawn: a forked child can hang on a lock that a thread of its parent held
         ProcessPoolExecutor(n_cores(), mp_context=get_context("spawn")) as processes,
     ):
         pending = [processes.submit(write_subject, files, index, folder) for index in range(files.n_subjects)]
-        bar.started(len(pending))
-        for done in as_completed(pending):
+        bar.started(min(n_cores(), len(pending)))
+        for n_done, done in enumerate(as_completed(pending), start=1):
             done.result()
             bar.finished()
+            bar.started(1 if n_done + n_cores() <= len(pending) else 0)
     write_atomically(folder / _DONE, json.dumps({"generated": True, "config": files.model_dump(mode="json")}))
-    return folder

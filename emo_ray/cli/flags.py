@@ -27,6 +27,7 @@ SCALINGS = {"train": ("train",), "transductive": ("transductive",), "both": ("tr
 
 def job_parser(name: str, description: str) -> argparse.ArgumentParser:
     """The parser of a job."""
+    # No abbreviations: a flag that is added later could change what one means in somebody's script.
     parser = argparse.ArgumentParser(prog=name, description=description, allow_abbrev=False)
     add = parser.add_argument
     add("--data", type=Path, help="folder or file of the corpus, or a YAML that describes your own data")
@@ -87,6 +88,7 @@ def find_tracking_uri(given: str | None, root: Path) -> str:
 
 def command_line() -> str:
     """The command of this process as one could type it again."""
+    # Without passwords: it stands in study.json, in MLflow and in the report.
     return shlex.join([Path(sys.executable).name, *(shown_uri(word) for word in sys.argv)])
 
 
@@ -110,6 +112,7 @@ def apply_overrides(base: ExperimentConfig, overrides: Sequence[str]) -> Experim
     ------
     ConfigError : every override that names no field or has a value of the wrong kind, all at once
     """
+    # Validated once, after the last override: two of them may be right only together.
     content = base.model_dump(mode="python")
     for override in overrides:
         name, equals, text = override.partition("=")
@@ -141,6 +144,7 @@ def parse_subjects(text: str | None) -> tuple[tuple[str, ...], dict[str, Any]]:
     """
     if not text:
         return (), {}
+    # "10" leaves the choice empty.
     choice, _, number = text.rpartition(":")
     if number.isdigit() and choice in ("", "first", "seeded"):
         return (), {"n_subjects": int(number), "choice": choice or "first"}
@@ -152,6 +156,7 @@ def parse_subjects(text: str | None) -> tuple[tuple[str, ...], dict[str, Any]]:
 
 def _parse(text: str, override: str) -> Any:
     try:
+        # YAML 1.1 takes "1e-3" for text; the field's type makes a number of it.
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"{override!r}: {text!r} is not a value ({str(error).splitlines()[0]})") from error

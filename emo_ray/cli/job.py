@@ -40,8 +40,9 @@ from emo_ray.tracking.mlflow import MlflowTracker, shown_uri
 from emo_ray.tracking.outbox import Outbox
 from emo_ray.training.config import TrainingConfig, published_training
 
+# 1 is an error of ours; 2 a bug, or (argparse) a command line that can not be read.
 EXIT_FAILED_FOLDS = 3
-EXIT_INTERRUPTED = 130
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 SMOKE_SUBJECTS = 4
 
 
@@ -122,6 +123,7 @@ def _run(job: LosoJob, options: Namespace) -> int:
     root = find_root(options.root)
     uri = find_tracking_uri(options.tracking_uri, root)
     data = options.data.expanduser().resolve() if options.data else _demo_data(job, options)
+    # Flags and files are judged before MLflow or Ray costs any time.
     study = _study(job, options, data, root)
     tracker = MlflowTracker(uri, experiment=job.name, artifact_root=root / "artifacts") if uri else None
     watcher = _Watcher(Outbox(tracker) if tracker else None, _check_in_background(tracker, root))
@@ -129,12 +131,14 @@ def _run(job: LosoJob, options: Namespace) -> int:
         results = run_study(study, watcher)
     summary = summarise(results)
     report = _write(results, summary)
+    # After the report is written: MLflow gets a copy of it, and may be away.
     undelivered = _finish_tracking(tracker, watcher, summary, report.folder)
     print(results_table(summary))
     print(f"\nreport      {report.page}")
     if tracker:
         print(f"MLflow      {where_to_look(root, uri)}")
     if undelivered:
+        # No failure of the job: nothing is lost, so the exit code stays that of the folds.
         again = own_command("sync", results.name, *_place(root, uri))
         print(f"MLflow lacks {undelivered}: the same command, or {again}, delivers it once MLflow answers")
     print(report.summary)
@@ -164,6 +168,7 @@ def _check_in_background(tracker: MlflowTracker | None, root: Path) -> Future[No
         raise ConfigError(
             f"can not make {root} ({error.strerror}): use --root to name another folder"
         ) from error
+    # `_Watcher.opened` asks for its result, which is where it may still refuse.
     return ThreadPoolExecutor(1, "mlflow-check").submit(tracker.check)
 
 
@@ -192,6 +197,7 @@ def _demo_data(job: LosoJob, options: Namespace) -> Path:
 
 def _study(job: LosoJob, options: Namespace, data: Path, root: Path) -> Study:
     subjects, protocol = parse_subjects(options.subjects)
+    # The demo of --smoke is small as it is made; data of one's own are cut here.
     is_small_try = options.smoke and options.data and not options.subjects
     if is_small_try:
         protocol = {"n_subjects": SMOKE_SUBJECTS}
@@ -219,6 +225,7 @@ def _scalings(job: LosoJob, options: Namespace, base: ExperimentConfig) -> tuple
     is_override = any(override.startswith("scaling=") for override in options.overrides)
     if is_override and options.scaling:
         raise ConfigError("give either --scaling or scaling=..., not both")
+    # An override pins one column, even for a job that shows both.
     return (base.scaling,) if is_override else SCALINGS[options.scaling or job.scaling]
 
 
@@ -239,6 +246,7 @@ def _experiment(job: LosoJob, options: Namespace, data: Path, protocol: dict[str
             "protocol": {"kind": options.protocol or "loso", **protocol, **_small_hold_out(options)},
         }
     )
+    # Flags are overrides with a short name: checked alike, and a dotted one beside them wins.
     flags = {
         "training.max_epochs": 2 if options.smoke and options.epochs is None else options.epochs,
         "seed": options.seed,
@@ -248,6 +256,7 @@ def _experiment(job: LosoJob, options: Namespace, data: Path, protocol: dict[str
 
 
 def _small_hold_out(options: Namespace) -> dict[str, int]:
+    # The default of 7 test subjects is more than a smoke run has.
     return {"n_test": 1} if options.smoke and options.protocol == "hold_out" else {}
 
 
@@ -255,6 +264,7 @@ def _model(text: str) -> dict[str, str]:
     kind, _, variant = text.partition(":")
     if kind not in MODELS:
         raise ConfigError(f"--model {kind!r}: there are {', '.join(MODELS)}")
+    # A variant that does not exist is told of together with all other problems.
     return {"kind": kind, "variant": variant} if variant else {"kind": kind}
 
 
@@ -273,6 +283,7 @@ def own_command(*words: str) -> str:
 
 
 def _place(root: Path, uri: str) -> list[str]:
+    # A command to copy: short where the default holds, and never with a password in it.
     is_default = uri == f"sqlite:///{root / 'mlflow.db'}"
     return ["--root", str(root), *([] if is_default else ["--tracking-uri", shown_uri(uri)])]
 

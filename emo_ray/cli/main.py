@@ -10,8 +10,14 @@ from pathlib import Path
 from emo_ray.cli.flags import find_root, find_tracking_uri
 from emo_ray.cli.job import guarded
 from emo_ray.errors import ConfigError, EmoRayError, TrackingError
+from emo_ray.reports.terminal import results_table
+from emo_ray.reports.writing import write_report
+from emo_ray.results.journal import Journal
 from emo_ray.results.study_folder import HEADER, load_study
 from emo_ray.results.study_results import StudyResults
+from emo_ray.results.summary import summarise
+from emo_ray.tracking.mlflow import MlflowTracker, ui_command
+from emo_ray.tracking.outbox import Outbox
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -48,11 +54,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _ui(options: argparse.Namespace) -> int:
-    from emo_ray.tracking.mlflow import ui_command
-
     root = find_root(options.root)
     uri = find_tracking_uri(options.tracking_uri, root)
     database = root / "mlflow.db"
+    # MLflow would make an empty database here and show empty pages.
     if uri == f"sqlite:///{database}" and not database.exists():
         raise ConfigError(f"{root} holds no mlflow.db: run a job first, or name another --root")
     print(f"MLflow UI on http://127.0.0.1:{options.port} (Ctrl-C ends it)")
@@ -65,6 +70,7 @@ def _studies(options: argparse.Namespace) -> int:
     if not folders:
         print(f"no studies in {root}")
     for folder in folders:
+        # One damaged study must not hide the others.
         try:
             print(_study_line(load_study(folder)))
         except EmoRayError as error:
@@ -83,10 +89,6 @@ def _study_line(results: StudyResults) -> str:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from emo_ray.reports.terminal import results_table
-    from emo_ray.reports.writing import write_report
-    from emo_ray.results.summary import summarise
-
     results = load_study(find_root(options.root) / "studies" / options.study)
     summary = summarise(results)
     report = write_report(results, summary)
@@ -96,17 +98,12 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _sync(options: argparse.Namespace) -> int:
-    from emo_ray.reports.writing import write_report
-    from emo_ray.results.journal import Journal
-    from emo_ray.results.summary import summarise
-    from emo_ray.tracking.mlflow import MlflowTracker
-    from emo_ray.tracking.outbox import Outbox
-
     root = find_root(options.root)
     folder = root / "studies" / options.study
     load_study(folder)  # a study that is not there makes no folder
     uri = find_tracking_uri(options.tracking_uri, root)
     with Journal(folder):  # MLflow has one writer a study: not beside a driver that runs it
+        # Read again, now that no driver can add to it.
         results = load_study(folder)
         tracker = MlflowTracker(uri, results.header["experiment"], artifact_root=root / "artifacts")
         tracker.check()

@@ -19,8 +19,7 @@ os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 import ray
 
 # Work that trains nothing runs in processes of its own: Ray gives an actor no process that has run a task,
-# and
-# those that loaded torch while the driver planned are meant for the actors that train.
+# and those that loaded torch while the driver planned are meant for the actors that train.
 COLD = {"env_vars": {"EMO_RAY_WORKER": "cold"}}
 
 # The journal is our record; Tune's own snapshots would only cost time.
@@ -41,6 +40,7 @@ def cluster(address: str | None = None, n_cpus: int | None = None) -> Iterator[N
     ------
     ClusterError : no cluster answers at the address, or refuses this client
     """
+    # Somebody else's (a notebook's, a test's): not ours to shut down.
     if ray.is_initialized():
         yield
         return
@@ -53,6 +53,7 @@ def cluster(address: str | None = None, n_cpus: int | None = None) -> Iterator[N
 
 
 def _connect(target: str, n_cpus: int | None) -> None:
+    # Ray refuses num_cpus and the like for a cluster that it did not start.
     local = _local_options(n_cpus) if target == "local" else {}
     try:
         _knock(target)
@@ -68,6 +69,7 @@ def _connect(target: str, n_cpus: int | None) -> None:
 def _knock(target: str) -> None:
     """Find out in seconds whether anything listens at HOST:PORT; Ray itself would try for minutes."""
     host, _, port = target.removeprefix("ray://").rpartition(":")
+    # "local" and "auto" name no port: Ray knows where to look.
     if host and port.isdigit():
         socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
 
@@ -85,4 +87,5 @@ def _local_options(n_cpus: int | None) -> dict[str, Any]:
 
 def n_cores() -> int:
     """Cores that this process may use."""
+    # Not os.cpu_count(): a cpuset (Slurm, taskset, a container) may allow fewer.
     return len(os.sched_getaffinity(0))

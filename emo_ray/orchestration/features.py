@@ -37,6 +37,7 @@ def ensure_features(request: FeatureRequest) -> dict[str, Path]:
     corpus, extraction = request.corpus, request.extraction
     plan = plan_store(corpus, extraction, request.files, request.store, request.refresh)
     with StageBar("features", len(plan.paths), "subject", done=len(plan.paths) - len(plan.missing)) as bar:
+        # Names and settings travel, no data: each worker reads and writes its subject's files itself.
         calls = {
             subject: (corpus, extraction, subject, plan.keys[subject], plan.paths[subject])
             for subject in plan.missing

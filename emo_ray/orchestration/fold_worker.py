@@ -38,10 +38,13 @@ def run_fold(config: Mapping[str, str], shared: Shared) -> None:
     """Tune's trainable: one run. Its errors are results; only a lost worker makes the Tune trial fail."""
     fingerprint = config["run"]
     spec = _once_a_process(shared.specs)[fingerprint]
+    # The mailbox counts, for a worker that was lost remembers nothing.
     attempt = ray.get(shared.mailbox.start.remote(fingerprint))
     checkpoint = shared.checkpoints / f"{fingerprint}.pt"
     result = _attempt(spec, shared, checkpoint, attempt)
+    # Waited for: the driver takes the result as soon as Tune tells it that this trial is over.
     ray.get(shared.mailbox.put.remote(fingerprint, pickle.dumps(result)))
+    # Not before the result is safe: a worker that is lost above starts again from the checkpoint.
     checkpoint.unlink(missing_ok=True)
     tune.report({"fingerprint": fingerprint, "failed": result.record.status == "failed"})
 

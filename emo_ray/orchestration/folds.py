@@ -75,11 +75,12 @@ def _check_slots(resources: Resources) -> None:
 
 def _tune(specs: Sequence[RunSpec], table: SegmentTable, study: FoldRun, bar: StageBar) -> None:
     by_name = {spec.fingerprint: spec for spec in specs}
+    # On the driver's node, for the loss of another must not cost results; without a CPU, to take no slot.
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actor = ray.remote(Mailbox)
     mailbox = actor.options(num_cpus=0, runtime_env=COLD, scheduling_strategy=here).remote()
     shared = Shared(
-        table=ray.put(table),
+        table=ray.put(table),  # one copy a node, mapped by its workers
         specs=ray.put(by_name),
         mailbox=mailbox,
         checkpoints=study.journal.folder / "checkpoints",
@@ -90,10 +91,12 @@ def _tune(specs: Sequence[RunSpec], table: SegmentTable, study: FoldRun, bar: St
     class_cache.DEFAULT_ENV_VARS.clear()
     slots = {"cpu": study.resources.cpus_per_run, "gpu": study.resources.gpus_per_run}
     recorder = _Recorder(by_name, mailbox, study, bar)
+    # Tune insists on a folder; nothing that it writes there is read again.
     with tempfile.TemporaryDirectory(prefix="emo_ray_tune_") as scratch:
         tune.Tuner(
             tune.with_resources(tune.with_parameters(run_fold, shared=shared), slots),
             param_space={"run": tune.grid_search(list(by_name))},
+            # a worker keeps its process from fold to fold, and with it what it fetched
             tune_config=tune.TuneConfig(reuse_actors=True),
             run_config=tune.RunConfig(
                 name="folds",
@@ -150,6 +153,7 @@ class _Recorder(tune.Callback):
 
     def _record(self, result: RunResult) -> None:
         """Into the journal; where that fails (a full disk) the study ends, and nothing false is recorded."""
+        # Folds that end after a failed write are dropped: the next start runs them again.
         if self.error is not None:
             return
         try:

@@ -20,6 +20,7 @@ def run_tasks(bar: StageBar, function: Callable[..., Any], calls: Mapping[str, t
     EmoRayError : what went wrong with any of them, in their order, after all others have been done
     ClusterError : a worker was lost twice
     """
+    # Ray starts a task again where its worker was lost, not where the function raised an error.
     task = ray.remote(num_cpus=1, max_retries=1, runtime_env=COLD)(_call)
     pending = {task.remote(function, *arguments): name for name, arguments in calls.items()}
     n_slots = int(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
@@ -32,6 +33,7 @@ def run_tasks(bar: StageBar, function: Callable[..., Any], calls: Mapping[str, t
         if error is not None:
             errors[name] = error
         bar.finished(failed=error is not None)
+        # The slot that came free takes a waiting task, if there are more left than other slots.
         bar.started(1 if len(pending) >= n_slots else 0)
     if errors:
         raise _one_of([errors[name] for name in calls if name in errors])
@@ -51,6 +53,7 @@ def _error_of(reference: "ray.ObjectRef[Any]", name: str) -> Exception | None:
     try:
         ray.get(reference)
     except ray.exceptions.RayTaskError as error:
+        # The function's own exception, for Ray's carries a traceback in its message.
         return error.cause if isinstance(error.cause, Exception) else error
     except ray.exceptions.RayError as error:
         return ClusterError(f"{name}: the worker was lost ({error}): give the same command again")

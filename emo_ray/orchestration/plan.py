@@ -40,6 +40,7 @@ def make_plan(experiments: Sequence[ExperimentConfig], table: SegmentTable) -> P
     ConfigError : a modality is not in the features, or holds no valid value at all
     """
     specs: list[RunSpec] = []
+    # A set that keeps its order: the columns of a study share most notes.
     notes: dict[str, None] = {}
     for experiment in experiments:
         _check_modalities(experiment, table)
@@ -87,6 +88,7 @@ def _check_modalities(experiment: ExperimentConfig, table: SegmentTable) -> None
 def _check_monitor(experiment: ExperimentConfig) -> None:
     """A metric that the task does not have would fail every fold alike."""
     heads = experiment.task.heads
+    # Two made-up rows, (2, classes) or (2,): the names of the scores do not depend on the data.
     shapes = {head.name: (2, head.n_outputs) if head.kind == "classes" else (2,) for head in heads}
     guesses = {name: np.full(shape, 0.5, np.float32) for name, shape in shapes.items()}
     known = {"loss", *score(heads, guesses, {head.name: np.zeros(2, np.float32) for head in heads})}

@@ -76,6 +76,7 @@ def run_study(study: Study, observer: StudyObserver) -> StudyResults:
     plan = make_plan(study.experiments, table)
     results = _describe(study, plan, table)
     with Journal(results.folder) as journal:
+        # Under the journal's lock: two starts of one command can not both write the header.
         open_folder(results)
         observer.opened(load_study(results.folder))
         run_missing(plan.specs, table, FoldRun(journal, study.resources, observer.heard))
@@ -100,6 +101,7 @@ def choose_files(
     """
     if not subjects:
         return found
+    # Full names go in last: they win over a short name that looks the same.
     by_name = {name.rpartition("/")[2]: name for name in found} | {name: name for name in found}
     unknown = [name for name in subjects if name not in by_name]
     if unknown:
@@ -112,6 +114,7 @@ def choose_files(
 def _describe(study: Study, plan: Plan, table: SegmentTable) -> StudyResults:
     first = study.experiments[0]
     name = study.name or f"{study.job}-{plan.digest}"
+    # Subjects that no fold uses (no label, or beyond n_subjects) are no part of the data digest.
     used = sorted({name for spec in plan.specs for name in spec.subjects})
     header: dict[str, Any] = {
         "plan": text_digest("\n".join(spec.fingerprint for spec in plan.specs)),

@@ -58,8 +58,10 @@ def make_fold(
             "train and validate on, and both sides need one: use at least 3 subjects"
         )
     n_validation = min(max(1, round(validation_share * len(others))), len(others) - 1)
+    # Keyed by who is tested, so that a fold does not depend on which were made before it.
     order = streams.generator("validation", *sorted(test)).permutation(len(units))
     chosen: set[str] = set()
+    # The last group drawn always trains: the share may not leave that side empty.
     for unit in (units[i] for i in order[:-1]):
         if sum(groups[subject] in chosen for subject in others) >= n_validation:
             break

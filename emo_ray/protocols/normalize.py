@@ -35,6 +35,7 @@ def fit_scaler(table: SegmentTable, subjects: Iterable[str], scaling: Scaling) -
     """
     if scaling == "transductive":
         return Scaler(_per_subject(table), scaling, frozenset())
+    # Sorted, for the order of a merge shows in the last bits.
     chosen = sorted(set(subjects))
     merged = {
         modality.name: merge(table.moments[subject][modality.name] for subject in chosen)
@@ -53,6 +54,7 @@ def _per_subject(table: SegmentTable) -> Affine:
 
 
 def _affine(rows: dict[str, list[Moments]]) -> Affine:
+    # (1, features) for all alike, or (subjects, features), with rows in the order of subject codes
     return Affine(
         shift={
             name: np.stack([part.mean for part in parts]).astype(np.float32) for name, parts in rows.items()

@@ -53,6 +53,7 @@ class LeaveOneSubjectOut(ProtocolConfig):
     kind: Literal["loso"] = "loso"
 
     def _split(self, groups: Mapping[str, str], streams: Streams) -> tuple[Fold, ...]:
+        # Groups of one: people recorded together may stand on two sides here, but not under logo.
         alone = {subject: subject for subject in groups}
         return tuple(
             make_fold(subject, [subject], alone, self.validation_share, streams) for subject in groups
@@ -82,6 +83,7 @@ class HoldOut(ProtocolConfig):
                 f"a hold-out of {self.n_test} of {len(groups)} subjects leaves too few to train and "
                 f"validate on: set protocol.n_test to {max(1, len(groups) - 2)} or less"
             )
+        # A child stream: with the parent's, this choice would repeat the draw that n_subjects made.
         test = choose_subjects(list(groups), self.n_test, "seeded", streams.child("hold_out"))
         alone = {subject: subject for subject in groups}
         name = f"hold-out-{len(groups) - self.n_test}-{self.n_test}"

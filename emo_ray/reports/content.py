@@ -69,6 +69,7 @@ def section_lines(summary: Summary, section: Section) -> tuple[str, ...]:
     lines = [f"Column {section.column}: {COLUMN_MEANS[section.column]}.", section.completeness]
     if section.procedure == "published":
         lines.append("This reproduces a published procedure with its flaws: it is not a result.")
+    # Whoever picks one of them picks by test scores.
     rivals = sum(other.column == section.column for other in summary.sections)
     if rivals > 1:
         lines.append(
@@ -80,6 +81,7 @@ def section_lines(summary: Summary, section: Section) -> tuple[str, ...]:
 
 def headline(summary: Summary) -> str:
     """The study in a few sentences; holes come first."""
+    # A sweep has a section a candidate: the first three in plan order have to do.
     return " ".join((holes(summary), *(score_sentence(summary, section) for section in summary.sections[:3])))
 
 
@@ -125,6 +127,7 @@ def score_table(section: Section, metric: str) -> Table:
     compared = {comparison.reference: comparison for comparison in section.verdict.comparisons}
     rows = []
     for model, metrics in section.models.items():
+        # The network is compared with the others, and so has no comparison of its own.
         row, comparison = metrics.get(metric), compared.get(model)
         if row is not None:
             cells = (number(row.mean), number(row.sd), interval(row), number(row.pooled), str(row.n_subjects))
@@ -160,6 +163,7 @@ def small_print(table: Table, metric: str = "") -> tuple[str, ...]:
 def subject_table(summary: Summary, section: Section) -> Table:
     """One row a test subject of a run; a failed or missing run keeps its row, and is told in a column."""
     references = [name for name in section.models if name != NETWORK]
+    # No metrics of single heads (with a "/"): the table would not fit a page.
     others = [m for m in section.models[NETWORK] if m != summary.primary_metric and "/" not in m]
     holes = section.counts.finished < section.counts.planned
     header = ["subject", *(["status"] if holes else []), shown_name(summary.primary_metric), *references]
@@ -183,6 +187,7 @@ def _subject_cells(
     return (
         *map(number, scores),
         str(row.n_segments or UNDEFINED),
+        # -1: no epoch's weights were restored
         UNDEFINED if row.best_epoch is None or row.best_epoch < 0 else str(row.best_epoch),
         number(timing.total_s if timing else None, digits=1),
     )

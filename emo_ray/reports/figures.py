@@ -42,6 +42,7 @@ def section_figures(results: StudyResults, summary: Summary, section: Section) -
     ------
     JournalError : the predictions of a finished run can not be read
     """
+    # A run that tests several subjects has a row for each, and is read once.
     done = dict.fromkeys(row.fingerprint for row in section.subjects if row.status == "finished")
     pooled = concatenate([read_run(results, fingerprint) for fingerprint in done])
     stem = re.sub(r"[^A-Za-z0-9-]+", "-", f"{section.column}-{section.candidate}")
@@ -75,8 +76,9 @@ def subject_bars(section: Section, metric: str, name: str) -> Figure:
         if mean is not None:
             axes.axvline(mean, color=colour, linewidth=1.2, linestyle="--", label=f"mean, {model}")
     _name_holes(axes, section, subjects, metric)
+    # parse_math=False here and below: a "$" in a name is not meant as mathematics.
     axes.set_yticks(places, subjects, parse_math=False, fontsize=8)
-    axes.set_ylim(len(subjects) - 0.4, -0.6)
+    axes.set_ylim(len(subjects) - 0.4, -0.6)  # the first subject on top
     better = "higher" if direction_of(metric) == "max" else "lower"
     axes.set_xlabel(f"{shown_name(metric)} on the test subject ({better} is better)")
     axes.axvline(0, color="black", linewidth=0.8)
@@ -110,7 +112,9 @@ def confusion_matrix(pooled: PooledPredictions, head: Head, name: str) -> Figure
     guess = pooled.models[NETWORK][head.name][defined].argmax(axis=1)
     n_classes = len(head.classes)
     counts = np.zeros((n_classes, n_classes), dtype=np.int64)
+    # (true, predicted); add.at counts a pair as often as it comes, which += would not.
     np.add.at(counts, (truth[defined].astype(np.int64), guess), 1)
+    # A class that nobody has in truth keeps a row of zeros.
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = max(3.6, 1.6 + 0.75 * n_classes)
     drawing, (axes,) = _canvas(height_in=side, width_in=side + 1.2)
@@ -132,8 +136,9 @@ def value_scatter(pooled: PooledPredictions, heads: Sequence[Head], name: str) -
     """Predicted against true value of every segment, a panel a head, with the identity line."""
     drawing, panels = _canvas(height_in=WIDTH_IN / max(len(heads), 2) + 0.4, columns=len(heads))
     for axes, head in zip(panels, heads, strict=True):
-        truth, guess = pooled.targets[head.name], pooled.models[NETWORK][head.name]
+        truth, guess = pooled.targets[head.name], pooled.models[NETWORK][head.name]  # (segments,) each
         defined = np.isfinite(truth)
+        # The more points lie on each other, the fainter each.
         opacity = float(np.clip(200 / max(defined.sum(), 1), 0.05, 0.6))
         axes.scatter(truth[defined], guess[defined], s=6, alpha=opacity, color=NETWORK_COLOUR, linewidths=0)
         _identity_line(axes, truth[defined])
@@ -158,6 +163,7 @@ def precision_recall(pooled: PooledPredictions, head: Head, name: str) -> Figure
     for model, colour in ((NETWORK, NETWORK_COLOUR), ("linear", REFERENCE_COLOUR)):
         guess = pooled.models.get(model, {}).get(head.name, np.full_like(truth, np.nan))
         defined = np.isfinite(truth) & np.isfinite(guess)
+        # Without one event recall is undefined.
         if truth[defined].any():
             precision, recall, _ = precision_recall_curve(truth[defined], guess[defined])
             axes.plot(recall, precision, color=colour, linewidth=1.6, label=model)
@@ -183,6 +189,7 @@ def learning_curves(records: Sequence[RunRecord], name: str) -> Figure:
     panels[0].set_ylabel("loss")
     panels[1].sharey(panels[0])
     best = [record.best_epoch for record in records if record.best_epoch >= 0]
+    # x in epochs, y as a share of the panel's height
     bottom = panels[1].get_xaxis_transform()
     panels[1].plot(
         best, np.full(len(best), 0.02), "|", color=HOLE_COLOUR, transform=bottom, label="best epoch"
@@ -200,6 +207,7 @@ def _losses(record: RunRecord, split: str) -> Float[np.ndarray, " epochs"]:
 
 def _median_curve(curves: Sequence[Float[np.ndarray, " _"]]) -> Float[np.ndarray, " epochs"]:
     lengths = sorted(curve.size for curve in curves)
+    # As far as at least half of the folds reach: beyond, a few long ones would bend the median.
     n_epochs = lengths[len(lengths) // 2]
     running = ([curve[epoch] for curve in curves if curve.size > epoch] for epoch in range(n_epochs))
     return np.array([np.nanmedian(losses) for losses in running], np.float64)
@@ -208,6 +216,7 @@ def _median_curve(curves: Sequence[Float[np.ndarray, " _"]]) -> Float[np.ndarray
 def _canvas(
     height_in: float, width_in: float = WIDTH_IN, columns: int = 1
 ) -> tuple[matplotlib.figure.Figure, list[Axes]]:
+    # Not pyplot, which keeps every figure in a global list.
     drawing = matplotlib.figure.Figure(figsize=(width_in, height_in), dpi=DPI, layout="constrained")
     FigureCanvasAgg(drawing)
     panels = [drawing.add_subplot(1, columns, column + 1) for column in range(columns)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from emo_ray.reports.content import Table
 from emo_ray.results.summary import Summary
 
+# A number by itself: neither part of a name (P01) nor of a date (2020-01-31).
 NUMBER = re.compile(r"(?<![\w.-])\d+(?:\.\d+)?(?![\w-])")
 MAX_DETAILS = 20
 """So many trials or numbers of a subject are shown, more are counted."""
@@ -50,6 +51,7 @@ def rejected_table(summary: Summary) -> Table:
     """Trials that were left out, by reason, the most frequent first: how many, and which of whom."""
     subjects = _subjects(summary)
     remarks = [
+        # `_listed` sets brackets around them.
         Remark(trial.subject, trial.trial.strip("()"), _unrepeated(trial.reason, trial.subject))
         for trial in summary.rejected
     ]
@@ -88,6 +90,7 @@ def _kinds(remarks: Sequence[Remark]) -> Iterator[Kind]:
         is_of_one = len({remark.subject for remark in found}) == 1
         texts = [remark.text if is_of_one else remark.masked for remark in found]
         numbers = [NUMBER.findall(text) for text in texts]
+        # Numbers that all remarks of the kind share stay in its text; the others go to the subjects.
         differing = [place for place, values in enumerate(zip(*numbers, strict=True)) if len(set(values)) > 1]
         details: dict[str, dict[str, None]] = {}
         for remark, values in zip(found, numbers, strict=True):
@@ -102,6 +105,7 @@ def _kinds(remarks: Sequence[Remark]) -> Iterator[Kind]:
 
 
 def _with_gaps(text: str, places: Sequence[int]) -> str:
+    # One part more than numbers: the last one is followed by none.
     parts = NUMBER.split(text)
     shown = ["..." if place in places else value for place, value in enumerate(NUMBER.findall(text))]
     return "".join(part + number for part, number in zip(parts, [*shown, ""], strict=True))

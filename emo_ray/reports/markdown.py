@@ -79,6 +79,8 @@ def _line(cells: Sequence[str], *, bold: bool = False, escape: bool = True) -> s
 
 def plain(text: str) -> str:
     """Text that Markdown shows as it stands: on one line, with no markup, link, table bar or HTML tag."""
+    # A line break would end a row of a table.
     one_line = " ".join(text.split())
     marked = re.sub(r"([\\`*_\[\]|])", r"\\\1", one_line)
+    # & first, or it would escape the other two once more.
     return marked.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -86,7 +86,7 @@ def html_report(summary: Summary, figures: Mapping[str, Sequence[Figure]]) -> st
 
 
 def _section(summary: Summary, section: Section, figures: Sequence[Figure]) -> list[str]:
-    *context, verdict = section_lines(summary, section)
+    *context, verdict = section_lines(summary, section)  # the verdict is its last line
     subjects, primary = subject_table(summary, section), summary.primary_metric
     parts = [f"<h2>{escape(section_title(section))}</h2>"]
     parts += [_sentence(line) for line in (own_setting(summary, section), *context) if line]
@@ -106,6 +106,7 @@ def _small(lines: Sequence[str]) -> list[str]:
 
 
 def _sentence(line: str) -> str:
+    # The openings of an incomplete section and of a published procedure.
     is_warning = line.startswith(("INCOMPLETE", "This reproduces"))
     return f'<p class="hole">{escape(line)}</p>' if is_warning else f"<p>{escape(line)}</p>"
 

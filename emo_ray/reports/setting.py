@@ -9,6 +9,7 @@ from emo_ray.results.summary import Section, Summary
 
 Settings = Mapping[str, Any]
 
+# Words for values of a configuration; a value without any is shown as it stands.
 RULES = {
     "ge_5": "5 or more",
     "gt_4.5": "more than 4.5",
@@ -89,6 +90,7 @@ def _differing(summary: Summary) -> frozenset[str]:
     flats = [_flat(_settings(section)) for section in summary.sections]
     names = dict.fromkeys(name for flat in flats for name in flat)
     differing = {name for name in names if any(flat.get(name) != flats[0].get(name) for flat in flats)}
+    # "model." where "model.kind" differs: settings of two kinds mean different things.
     kinds = tuple(name.removesuffix("kind") for name in differing if name.endswith(".kind"))
     return frozenset(differing | {name for name in names if kinds and name.startswith(kinds)})
 
@@ -97,6 +99,7 @@ def _flat(settings: Settings, prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in settings.items():
         name = f"{prefix}{key}"
+        # An empty mapping has no names below it and stays as a value.
         flat |= _flat(value, f"{name}.") if isinstance(value, Mapping) and value else {name: value}
     return flat
 
@@ -120,6 +123,7 @@ def _sizes(summary: Summary) -> str:
 
 def _task(task: Settings) -> str:
     if task.get("kind") == "classes" and "classes" in task:
+        # [1:-1]: the codes without the brackets of a list.
         classes = ", ".join(f"{name} ({_text(codes)[1:-1]})" for name, codes in task["classes"])
         return f"classes of {task.get('column', 'label')}: {classes}"
     if task.get("kind") == "rating" and {"rating", "rule"} <= set(task):
@@ -143,6 +147,7 @@ def _protocol_rows(summary: Summary, protocol: Settings) -> list[tuple[str, str]
 
 
 def _training_rows(summary: Summary, training: Settings) -> list[tuple[str, str]]:
+    # The main settings first, then the others in their own order.
     fields = {key: training[key] for key in (*MAIN_TRAINING, *training) if key in training}
     if "monitor" in fields:
         monitor = fields["monitor"]

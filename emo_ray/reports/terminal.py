@@ -35,6 +35,7 @@ def _section(summary: Summary, section: Section) -> str:
     if section.counts.finished:
         lines += ["", f"{shown_name(summary.primary_metric)} ({arrow})"]
         lines += _aligned(score_table(section, summary.primary_metric))
+        # With pooled scores of every reference it would not fit the width.
         metrics = metric_table(section, pooled_references=False)
         lines += [
             "",

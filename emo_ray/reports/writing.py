@@ -42,6 +42,7 @@ def write_report(results: StudyResults, summary: Summary) -> ReportPaths:
         for section in summary.sections[:MAX_SECTIONS_WITH_FIGURES]
         if section.counts.finished
     }
+    # Before the pages that show them; the pages name only figures that are there.
     paths = _write_figures(folder / "figures", figures)
     for name, text in {
         "report.md": markdown_report(summary, figures),
@@ -57,6 +58,7 @@ def _write_figures(folder: Path, figures: Mapping[str, tuple[Figure, ...]]) -> t
     for figure in (figure for drawn in figures.values() for figure in drawn):
         paths.append(folder / f"{figure.name}.png")
         write_atomically(paths[-1], figure.png)
+    # Last: until now the old report may still be read, with its figures.
     for stale in set(folder.glob("*.png")) - set(paths):
         stale.unlink()
     return tuple(paths)

@@ -44,9 +44,11 @@ class Journal:
         try:
             for folder in ("predictions", "weights"):
                 (self.folder / folder).mkdir(parents=True, exist_ok=True)
+            # Before the tail is looked at: half a line may be one that another driver is writing.
             self._lock = _lock(self.folder / "driver.lock")
             drop_torn_line(path)
             self.records = read_records(path)
+            # Unbuffered: a line is one write, so a kill leaves at most one torn line.
             self._stream = path.open("ab", buffering=0)
             sync_folder(self.folder)
         except OSError as error:
@@ -60,6 +62,7 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # The lock last: nobody else may append while this stream is open.
         for stream in (self._stream, self._lock):
             if stream is not None:
                 stream.close()
@@ -98,6 +101,7 @@ class Journal:
         assert self._stream is not None, "a journal is written inside its with block"
         before = os.fstat(self._stream.fileno()).st_size
         try:
+            # A raw write may take less than it was given, and tells so by its count alone.
             if self._stream.write(line) < len(line):
                 raise OSError(errno.ENOSPC, "No space left on device")
             os.fsync(self._stream.fileno())
@@ -134,9 +138,11 @@ def read_records(path: Path) -> dict[str, RunRecord]:
     records: dict[str, RunRecord] = {}
     for number, line in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
         if not line.endswith(b"\n"):
+            # Torn by a kill, which can only happen to the last line.
             break
         record = _from_line(line, path, number)
         known = records.get(record.fingerprint)
+        # A result stays, whatever was written of the same run after it.
         if known is None or known.status != "finished":
             records[record.fingerprint] = record
     return records
@@ -157,6 +163,7 @@ def drop_torn_line(path: Path) -> None:
 def _from_line(line: bytes, path: Path, number: int) -> RunRecord:
     try:
         content = json.loads(line)
+        # Fields that a later version may write are passed over.
         known = {field.name for field in fields(RunRecord)}
         values = {name: _restored(name, value) for name, value in content.items() if name in known}
         return RunRecord(**values)
@@ -168,6 +175,7 @@ def _from_line(line: bytes, path: Path, number: int) -> RunRecord:
 
 
 def _restored(name: str, value: Any) -> Any:
+    # JSON knows neither tuples nor NaN.
     if name in _TUPLES:
         return tuple(value)
     if name == "lineage":
@@ -199,6 +207,8 @@ def _write_predictions(predictions: Predictions, path: Path) -> None:
 
 
 def _lock(path: Path) -> IO[str]:
+    # Not "w": who fails to lock must not wipe out the name of the holder. The kernel lets go of
+    # the lock when its process ends, so a killed driver leaves none behind.
     stream = path.open("a+")
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -55,6 +55,7 @@ class PooledPredictions:
     def scores(self, model: str, heads: tuple[Head, ...]) -> dict[str, float]:
         """Every metric of one model over all rows; events are decided at the threshold of their own run."""
         if model != NETWORK:
+            # A reference that some runs lack is scored on the rows that it has.
             known = self.rows(self._rows_of(model))
             return score(heads, known.models[model], known.targets) if known.subject.size else {}
         predictions = dict(self.models[NETWORK])
@@ -68,6 +69,7 @@ class PooledPredictions:
         return scores
 
     def _rows_of(self, model: str) -> Bool[np.ndarray, " segments"]:
+        # (segments,) and (segments, classes) alike
         columns = [np.isfinite(v).reshape(len(v), -1).all(axis=1) for v in self.models[model].values()]
         return np.asarray(np.logical_and.reduce(columns))
 
@@ -101,6 +103,7 @@ def read_run(results: StudyResults, fingerprint: str) -> PooledPredictions:
 
 def concatenate(runs: Sequence[PooledPredictions]) -> PooledPredictions:
     """Put the rows of at least one run under each other, in the order given."""
+    # The union: a run that lacks one of them is NaN there.
     models = (NETWORK, *in_reference_order({name for run in runs for name in run.models} - {NETWORK}))
     targets, thresholds = list(runs[0].targets), list(runs[0].thresholds)
     return PooledPredictions(
@@ -124,5 +127,6 @@ def _head_columns(
     columns: Mapping[str, Shaped[np.ndarray, " segments"]], prefix: str, head: Head
 ) -> Float[np.ndarray, "segments ..."]:
     if head.kind == "classes":
+        # (segments, classes)
         return np.stack([columns[f"{prefix}/{head.name}/{name}"] for name in head.classes], axis=1)
     return columns[f"{prefix}/{head.name}"]

@@ -58,6 +58,7 @@ def over_subjects(values: Sequence[float]) -> OverSubjects:
 
 def _bootstrap_interval(values: Float[np.ndarray, " subjects"]) -> tuple[float, float]:
     drawn = np.random.default_rng(SEED).integers(values.size, size=(N_RESAMPLES, values.size))
+    # values[drawn]: (resamples, subjects)
     low, high = np.quantile(values[drawn].mean(axis=1), [0.025, 0.975])
     return float(low), float(high)
 
@@ -83,6 +84,7 @@ def sign_flip_p(differences: Float[np.ndarray, " subjects"]) -> float:
     if size <= MAX_EXACT:
         flipped = np.arange(2**size)[:, None] >> np.arange(size) & 1  # patterns subjects
         return float(np.mean((1 - 2 * flipped) @ differences >= least))
+    # (draws, subjects), 1 where the sign is flipped
     flipped = np.random.default_rng(SEED).integers(2, size=(N_FLIPS, size), dtype=np.int8)
     # the sum over the flipped ones is taken off twice
     as_large = np.sum(observed - 2 * (flipped @ differences) >= least)

@@ -27,6 +27,7 @@ def open_folder(results: StudyResults) -> None:
     if path.exists():
         _refuse_other_plan(_read_header(path), results)
         return
+    # Written by the first start alone: its command, time and git state stay.
     content = {
         **results.header,
         "planned": [list(run) for run in results.planned],
@@ -84,6 +85,7 @@ def _read_header(path: Path) -> dict[str, Any]:
 def _refuse_other_plan(known: Mapping[str, Any], results: StudyResults) -> None:
     if known["plan"] == results.header["plan"]:
         return
+    # The digests have decided; settings are compared only to say what differs.
     old, new = _flat(known.get("candidates", {})), _flat(results.header["candidates"])
     changed = [
         f"{name} was {old.get(name, 'absent')!r}, is {new.get(name, 'absent')!r}"

@@ -178,6 +178,7 @@ def _section(results: StudyResults, column: Column, candidate: str, runs: list[s
     subjects = _subject_rows(results, runs, read)
     counts = _counts(results, runs)
     pooled = concatenate(list(read.values())) if read else None
+    # References are known from predictions, so there are none before a run has finished.
     models = tuple(pooled.models) if pooled else (NETWORK,)
     primary, declared = results.primary_metric, results.header["candidates"][candidate]
     by_model = {name: per_subject(subjects, name, primary) for name in models}
@@ -215,6 +216,7 @@ def per_subject(rows: Sequence[SubjectRow], model: str, metric: str) -> dict[str
     found: dict[str, list[float]] = {}
     for row in rows:
         scores = row.scores if model == NETWORK else row.references.get(model, {})
+        # `Number` has made None of every NaN.
         value = scores.get(metric)
         if value is not None:
             found.setdefault(row.subject, []).append(value)
@@ -227,6 +229,7 @@ def _metric_rows(
     if pooled is None:
         return {}
     together = pooled.scores(model, results.heads)
+    # The primary metric, then those over all heads, then those of one head, whose names have a "/".
     by_importance = sorted(together, key=lambda name: (name != results.primary_metric, "/" in name, name))
     return {
         metric: MetricRow(
@@ -318,6 +321,7 @@ def _versions(records: Sequence[RunRecord]) -> dict[str, str]:
 
 
 def _timing(results: StudyResults) -> Timing:
+    # In plan order: the journal's own is the order of completion, which differs between executions.
     runs = {
         fingerprint: _run_timing(results.records[fingerprint])
         for fingerprint, _, _ in results.planned

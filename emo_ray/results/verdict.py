@@ -12,7 +12,7 @@ from emo_ray.results.statistics import Number, OverSubjects, over_subjects, sign
 Direction = Literal["max", "min"]
 Outcome = Literal["beaten", "no difference shown", "worse", "too few subjects to tell"]
 
-LEVEL = 0.025
+LEVEL = 0.025  # one side of a two-sided 95 % interval
 MIN_SUBJECTS = 6
 """With fewer the test can not fall below `LEVEL`: 5 subjects have 2^5 sign patterns, and 1/32 is above it."""
 
@@ -72,6 +72,7 @@ def _compare(
     name: str, network: Mapping[str, float], reference: Mapping[str, float], direction: Direction
 ) -> Comparison:
     sign = 1 if direction == "max" else -1
+    # (subjects,): those with both scores
     paired = np.array(
         [sign * (network[subject] - reference[subject]) for subject in network if subject in reference]
     )
@@ -94,6 +95,7 @@ def _outcome(advantage: OverSubjects, p_better: float, p_worse: float) -> Outcom
 
 
 def _sentence(comparisons: Sequence[Comparison], metric: str, direction: Direction) -> str:
+    # In the order in which `Outcome` names them.
     beaten, even, worse, few = (
         [comparison for comparison in comparisons if comparison.outcome == outcome]
         for outcome in get_args(Outcome)
@@ -116,6 +118,7 @@ def _sentence(comparisons: Sequence[Comparison], metric: str, direction: Directi
     first, *others = clauses
     opening = f"{first}, but {' and '.join(others)}" if beaten and others else " and ".join(clauses)
     text = f"The network {opening}{_evidence(beaten, [*even, *worse])}."
+    # The same clause, as a sentence of its own.
     return f"{text} T{_too_few(few)[1:]}." if few else text
 
 

@@ -50,6 +50,7 @@ def stored_path(store: Path, subject: str, key: str) -> Path:
     corpus, _, name = subject.rpartition("/")
     safe = "".join(letter if letter.isalnum() else "-" for letter in name)[:40]
     folder = "".join(letter if letter.isalnum() else "-" for letter in corpus)[:40] or "corpus"
+    # 16 digits of the key tell files apart; the whole key is in the metadata, and is compared there.
     return store / folder / f"{safe}-{key[:16]}.parquet"
 
 
@@ -67,6 +68,7 @@ def _load_digests(store: Path) -> dict[str, str]:
 
 def _digest(path: Path, known: dict[str, str]) -> str:
     status = path.stat()
+    # A changed file has a new name here, so its old digest is never found again.
     name = f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
     if name not in known:
         known[name] = file_digest(path)

@@ -49,6 +49,7 @@ def measure(
     count = defined.sum(axis=0).astype(np.float64)
     total = np.where(defined, tokens, 0.0).sum(axis=0)
     mean = np.divide(total, count, out=np.zeros_like(total), where=count > 0)
+    # Two passes: sum(x^2) - n mean^2 would cancel where the mean is large beside the spread.
     m2 = np.where(defined, (tokens - mean) ** 2, 0.0).sum(axis=0)
     return Moments(count, mean, m2)
 
@@ -56,9 +57,10 @@ def measure(
 def merge(parts: Iterable[Moments]) -> Moments:
     """Moments of the union of disjoint parts, in the order given (the order is part of the result)."""
     first, *rest = parts
-    count, mean, m2 = first.count, first.mean, first.m2
+    count, mean, m2 = first.count, first.mean, first.m2  # each (features,)
     for part in rest:
         total = count + part.count
+        # The pairwise update of Chan et al.; a feature that neither part has keeps count 0.
         weight = np.divide(part.count, total, out=np.zeros_like(total), where=total > 0)
         delta = part.mean - mean
         m2 = m2 + part.m2 + delta**2 * count * weight

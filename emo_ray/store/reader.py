@@ -18,6 +18,7 @@ from emo_ray.store.segment_table import SegmentTable
 def find_stored(path: Path, key: str) -> StoredSubject | None:
     """The metadata of a stored subject; None where there is no whole file of ours with this key."""
     try:
+        # The footer alone: to look up a whole corpus no feature is read.
         stored = from_metadata(pq.read_schema(path).metadata)
     except (OSError, pa.ArrowInvalid):
         return None
@@ -61,6 +62,7 @@ def load_table(paths: Mapping[str, Path]) -> SegmentTable:
         session_s=_join(filled, "session_s"),
         ratings={name: _join_rating(filled, name) for name in _rating_names(filled)},
         values={item.name: _join_lists(filled, f"values/{item.name}", item) for item in modalities},
+        # stored as bytes 0 and 1, so a view is enough
         masks={
             item.name: _join_lists(filled, f"mask/{item.name}", None).view(np.bool_) for item in modalities
         },
@@ -74,6 +76,7 @@ def load_table(paths: Mapping[str, Path]) -> SegmentTable:
 
 def _read(path: Path) -> _Part:
     try:
+        # ParquetFile, for read_table would take "key=value" folders above as columns.
         table = pq.ParquetFile(path, page_checksum_verification=True).read()
         stored = from_metadata(table.schema.metadata)
     except (OSError, pa.ArrowInvalid) as error:
@@ -109,6 +112,7 @@ class _Coded:
 
 
 def _codes(columns: Sequence[pa.ChunkedArray]) -> _Coded:
+    # Back to text first: each file has a dictionary, and so codes, of its own.
     joined = pa.chunked_array([chunk.cast(pa.string()) for column in columns for chunk in column.chunks])
     encoded = joined.combine_chunks().dictionary_encode()
     return _Coded(tuple(encoded.dictionary.to_pylist()), encoded.indices.to_numpy().astype(np.int32))
@@ -150,10 +154,12 @@ def _join_lists(parts: Sequence[_Part], column: str, modality: Modality | None) 
     """Fixed-size lists as one array: filled chunk by chunk, so the peak is one table and one subject."""
     width = parts[0].table.schema.field(column).type.list_size
     kind = np.float32 if modality else np.uint8
+    # (segments, tokens * features), or (segments, tokens) for a mask
     joined = np.empty((sum(len(part.table) for part in parts), width), dtype=kind)
     row = 0
     for part in parts:
         for chunk in part.table[column].chunks:
+            # flatten(), not .values, which overlooks the offset of a sliced chunk
             joined[row : row + len(chunk)] = chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
             row += len(chunk)
     return joined.reshape(-1, modality.n_tokens, modality.n_features) if modality else joined

@@ -12,6 +12,7 @@ from emo_ray.corpora.recording import RejectedTrial
 from emo_ray.extraction.base import Modality
 from emo_ray.store.moments import Moments
 
+# A file of another format counts as missing, and its subject is computed again.
 FORMAT = "emo_ray.segments/2"
 _METADATA = b"emo_ray"
 TEXT_COLUMNS = ("session", "trial", "clip")
@@ -45,6 +46,7 @@ def schema_of(modalities: Sequence[Modality], ratings: Sequence[str]) -> pa.Sche
     for modality in modalities:
         size = modality.n_tokens * modality.n_features
         fields.append(pa.field(f"values/{modality.name}", pa.list_(pa.float32(), size)))
+        # Bytes, not Arrow's bits: numpy reads them without unpacking.
         fields.append(pa.field(f"mask/{modality.name}", pa.list_(pa.uint8(), modality.n_tokens)))
     return pa.schema(fields)
 

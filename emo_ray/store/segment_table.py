@@ -75,7 +75,7 @@ class SegmentTable:
 
         Seconds since the first segment of the session, index in the trial, valid tokens, live modalities.
         """
-        valid = np.stack([mask.sum(axis=1) for mask in self.masks.values()], axis=1)
+        valid = np.stack([mask.sum(axis=1) for mask in self.masks.values()], axis=1)  # (segments, modalities)
         columns = [self.session_s, self.index, valid.sum(axis=1), (valid > 0).sum(axis=1)]
         return np.stack(columns, axis=1).astype(np.float32)
 

@@ -37,6 +37,7 @@ def store_subject(
     found = [(recording, extraction.segments(recording)) for recording in read.recordings]
     refused = [trial for _, rows in found for trial in rows.rejected]
     kept = [(recording, rows) for recording, rows in found if len(rows.start_s)]
+    # The table does not depend on the order in which the reader yields recordings.
     kept.sort(key=lambda pair: (pair[0].session, pair[0].trial, float(pair[1].start_s[0])))
     modalities = extraction.modalities(kept[0][0]) if kept else ()
     table = _to_arrow(kept, modalities)
@@ -45,6 +46,7 @@ def store_subject(
         subject=subject,
         group=_group_of(subject, read.recordings),
         modalities=modalities,
+        # over every stored segment: which of them have a label is a matter of the task
         moments={
             modality.name: measure(
                 np.concatenate([rows.values[modality.name] for _, rows in kept]),
@@ -108,6 +110,7 @@ def _recording_to_arrow(
         "session": np.full(n_rows, recording.session, dtype=object),
         "trial": np.full(n_rows, recording.trial, dtype=object),
         "clip": np.full(n_rows, recording.clip, dtype=object),
+        # from 1 in each recording: a 1 is how the reader of the store finds a new trial
         "index": np.arange(1, n_rows + 1, dtype=np.int32),
         "start_s": rows.start_s,
         "session_s": (rows.start_s + (recording.start_s - session_start_s)).astype(np.float32),
@@ -118,6 +121,7 @@ def _recording_to_arrow(
         if kind == "rating":
             columns[field.name] = rows.ratings.get(name, missing)
         elif kind == "values":
+            # (segments, tokens, features) to (segments, tokens * features)
             columns[field.name] = _fixed_lists(rows.values[name].reshape(n_rows, -1), field.type)
         elif kind == "mask":
             columns[field.name] = _fixed_lists(rows.masks[name].astype(np.uint8), field.type)
@@ -148,6 +152,7 @@ def _write(table: pa.Table, path: Path) -> None:
 
 def _explain(path: Path, error: OSError) -> str:
     where = next(folder for folder in (path, *path.parents) if folder.exists())
+    # Arrow may name the reason in its text only.
     if error.errno == errno.ENOSPC or "No space left" in str(error):
         free = shutil.disk_usage(where).free / 2**20
         return (

@@ -13,6 +13,7 @@ from emo_ray.results.run_result import RunRecord
 from emo_ray.results.study_results import StudyResults
 from emo_ray.results.summary import Section, Summary
 
+# Limits of older MLflow servers; newer ones take longer values.
 MAX_PARAM_CHARS = 500
 MAX_TAG_CHARS = 5_000
 MAX_KEY_CHARS = 250
@@ -119,6 +120,7 @@ def run_metrics(record: RunRecord) -> list[MetricPoint]:
     for reference, scores in record.references.items():
         final |= {f"reference/{reference}/{name}": value for name, value in scores.items()}
     if record.status == "finished":
+        # A failed run's -1 and 0 would be drawn as values.
         final |= {"best_epoch": record.best_epoch, "n_parameters": record.n_parameters}
     points += [(name, value, 0, end_ms) for name, value in final.items()]
     return _defined(points)
@@ -140,6 +142,7 @@ def _defined(points: list[tuple[str, Any, int, int]]) -> list[MetricPoint]:
 
 def study_metrics(summary: Summary, time_ms: int) -> list[MetricPoint]:
     """Counts of runs and mean scores: ``flat/accuracy``, ``flat/reference/linear/accuracy``."""
+    # The step of all points is the number of finished runs: a study taken up again shows as a curve.
     counts, done = summary.counts, summary.counts.finished
     points: list[tuple[str, Any, int, int]] = [
         (f"runs/{word}", getattr(counts, word), done, time_ms)

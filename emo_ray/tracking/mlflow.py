@@ -43,10 +43,11 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
+# What MLflow takes in one call: entities in all, and parameters (or tags) among them.
 ENTITIES_A_BATCH = 1_000
 PARAMS_A_BATCH = 100
 RUNS_A_PAGE = 1_000
-MAX_DIGEST_CHARS = 36
+MAX_DIGEST_CHARS = 36  # MLflow refuses a longer digest of a dataset
 SERVER_SCHEMES = ("http://", "https://")
 DATABASE_SCHEMES = ("sqlite:///", "postgresql", "mysql", "mssql")
 _STATUS: dict[str, Status] = {"FINISHED": "finished", "FAILED": "failed"}
@@ -114,6 +115,7 @@ class MlflowTracker:
             identity = {"study": results.name, "kind": "study", "plan": study_tags(results)["emo.plan"]}
             found = self._search(identity)
             self._parent_id = found[0].info.run_id if found else self._create_parent(results)
+            # A study that is taken up again stands at FINISHED.
             self._client.update_run(self._parent_id, status="RUNNING")
             self._log(self._parent_id, params=_study_parameters(results))
             self._client.log_inputs(self._parent_id, datasets=_dataset_inputs(results))
@@ -151,6 +153,7 @@ class MlflowTracker:
             else:
                 self._reopen(known, record)
             self._fill(known.run_id, record, [path for path in (predictions, weights) if path is not None])
+            # The ending last: a run that a crash leaves half told still counts as missing.
             ending = "FINISHED" if record.status == "finished" else "FAILED"
             self._client.set_terminated(known.run_id, status=ending, end_time=times_ms(record)[1])
             known.status = record.status
@@ -171,11 +174,13 @@ class MlflowTracker:
 
     @property
     def _sqlite_path(self) -> Path | None:
+        # A fourth slash is the path's own: sqlite:////data/mlflow.db is /data/mlflow.db.
         name = self.uri.removeprefix("sqlite:///")
         return Path(name) if name != self.uri else None
 
     @property
     def _client(self) -> "MlflowClient":
+        # Here and below mlflow is imported late: a job without tracking never loads it.
         if self._client_made is None:
             from mlflow import MlflowClient
 
@@ -278,6 +283,7 @@ class MlflowTracker:
         return self._known.setdefault(record.fingerprint, _Known(run.info.run_id, None))
 
     def _reopen(self, known: _Known, record: RunRecord) -> None:
+        # Half delivered from here on, should any of the calls below fail.
         was_failed = known.status == "failed"
         known.status = None
         self._client.update_run(known.run_id, status="RUNNING")
@@ -323,6 +329,7 @@ def _alone_at(database: Path | None) -> Iterator[None]:
         yield
         return
     database.parent.mkdir(parents=True, exist_ok=True)
+    # A file of its own: locks on the database itself belong to SQLite.
     with database.with_name(f"{database.name}.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -47,6 +47,7 @@ class Outbox:
         self._closing = threading.Event()
         self._results: StudyResults | None = None
         self._is_open = False
+        # A daemon: an MLflow that hangs must not keep the process alive, for the journal has everything.
         self._thread = threading.Thread(target=self._carry, name="mlflow-outbox", daemon=True)
 
     def opened(self, results: StudyResults) -> None:
@@ -66,10 +67,12 @@ class Outbox:
     def close(self) -> int:
         """Deliver what waits, for at most the patience of this outbox; returns how many are left over."""
         self._closing.set()
-        self._queue.put(None)
+        self._queue.put(None)  # wakes a thread that waits for the next record
         if self._thread.is_alive():
             self._thread.join(self._patience_s)
+        # What the thread had not taken by then counts as left over.
         self._receive(block=False)
+        # The study's own run counts where not even that could be made.
         return max(len(self._waiting), 0 if self._is_open else 1)
 
     def _carry(self) -> None:
@@ -84,6 +87,7 @@ class Outbox:
                 wait_s = _FIRST_WAIT_S
             except TrackingError as error:
                 log.warning("MLflow does not take records now, they wait in the journal: %s", error)
+                # Once closing, its own wait returns at once: the pause needs an event that nobody sets.
                 self._closing.wait(wait_s) if not self._closing.is_set() else threading.Event().wait(wait_s)
                 wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 
@@ -107,4 +111,5 @@ class Outbox:
             self._tracker.deliver(
                 record, predictions if predictions.exists() else None, weights if weights.exists() else None
             )
+            # After the delivery: an error above leaves this record, and those behind it, for the next round.
             del self._waiting[fingerprint]

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
+from emo_ray.cli.demo import amigos_demo
 from emo_ray.cli.job import LosoJob, run_loso
 from emo_ray.corpora.amigos import Amigos
 from emo_ray.corpora.feature_table import FeatureTable
@@ -53,6 +54,14 @@ def test_an_empty_folder_is_named_with_what_was_looked_for(complain, tmp_path):
 
 def test_a_job_without_embedded_data_asks_for_some(complain):
     assert "needs --data" in complain(TABLE)
+
+
+def test_a_cache_folder_that_can_not_be_written_is_named_with_the_ways_out(complain, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    told = complain(LosoJob("demo", AMIGOS.corpus, MlpConfig(), demo=amigos_demo), "--smoke")
+    assert str(tmp_path / "file") in told
+    assert "XDG_CACHE_HOME" in told
 
 
 def test_an_unknown_subject_is_named_beside_those_there_are(complain, corpus):

@@ -81,7 +81,7 @@ def test_a_full_disk_ends_the_study_with_its_own_error_and_no_false_row(
 
 def test_a_killed_worker_costs_no_run_and_changes_no_result(experiment, table, tmp_path):
     long = experiment.model_copy(
-        update={"training": TrainingConfig(max_epochs=200, batch_size=4, patience=200)}
+        update={"training": TrainingConfig(max_epochs=500, batch_size=4, patience=500)}
     )
     specs = make_plan([long], table).specs[:3]
     killer = threading.Thread(target=kill_one_fold_worker, daemon=True)
@@ -99,7 +99,7 @@ def kill_one_fold_worker():
     for _ in range(600):
         for process in psutil.Process().children(recursive=True):
             if is_training(process):
-                time.sleep(1)
+                time.sleep(0.5)
                 process.kill()
                 return
         time.sleep(0.05)
