@@ -66,7 +66,7 @@ def load_study(folder: Path) -> StudyResults:
 def _read_header(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(path.read_text())
-        missing = {"planned", "rejected", "notes", "task", "plan"} - set(content)
+        missing = {"planned", "rejected", "notes", "task", "plan", "experiment"} - set(content)
     except FileNotFoundError as error:
         raise JournalError(
             f"{path.parent} holds no study: `emo-ray studies` lists those there are"
