@@ -3,14 +3,16 @@
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Float32, Int64
 
 from emo_ray.errors import TrainingError
 from emo_ray.experiment import ExperimentConfig, RunSpec
+from emo_ray.models.blocks import count_weights
 from emo_ray.protocols.lineage import check_unseen
 from emo_ray.protocols.normalize import Scaler, fit_scaler
 from emo_ray.provenance import library_versions
@@ -20,7 +22,7 @@ from emo_ray.store.segment_table import SegmentTable
 from emo_ray.tasks.base import Head
 from emo_ray.training.checkpoint import weights_digest, weights_to_bytes
 from emo_ray.training.data import SegmentData
-from emo_ray.training.loop import FittedModel, Runtime, Split, predict, train
+from emo_ray.training.loop import FittedModel, Runtime, Split, computes_in_half, predict, train
 from emo_ray.training.metrics import choose_threshold, score
 from emo_ray.training.seeding import Streams, reset_process
 
@@ -58,7 +60,7 @@ def execute(
     started = time.time()
     clock = time.perf_counter()
     fit = _fit(spec, table, runtime)
-    references = _fit_references(spec, table)
+    references = _fit_references(spec, table, fit.data)
     # Before any test row is looked at; what was fitted can not change any more.
     check_unseen(spec.fold.test, {**fit.lineage, **references.lineage})
     test = _labelled_rows(table, fit.data, spec.fold.test, "test", spec)
@@ -74,7 +76,7 @@ def execute(
         references={name: score(heads, found, targets) for name, found in reference_outputs.items()},
         history=fit.model.history,
         best_epoch=fit.model.best_epoch,
-        n_parameters=sum(weight.numel() for weight in fit.model.model.parameters() if weight.requires_grad),
+        n_parameters=count_weights(fit.model.model),
         weights_digest=weights_digest(fit.model.model),
         lineage={thing: tuple(sorted(seen)) for thing, seen in {**fit.lineage, **references.lineage}.items()},
         thresholds=fit.thresholds,
@@ -136,7 +138,7 @@ def segment_data(experiment: ExperimentConfig, table: SegmentTable, scaler: Scal
 
 def _precision(runtime: Runtime, experiment: ExperimentConfig) -> str:
     """Where and how exactly it was computed: the one part of a runtime that shows in the last digits."""
-    half = runtime.device != "cpu" and experiment.training.amp == "auto"  # as the training loop decides
+    half = computes_in_half(experiment.training, torch.device(runtime.device))
     return f"{runtime.device} {'bfloat16' if half else 'float32'}"
 
 
@@ -195,12 +197,12 @@ class _References:
         }
 
 
-def _fit_references(spec: RunSpec, table: SegmentTable) -> _References:
+def _fit_references(spec: RunSpec, table: SegmentTable, network_data: SegmentData) -> _References:
     fold = spec.fold
     subjects = sorted({*fold.train, *fold.validation})
     # Not the network's scaler: this one may see the validation subjects, that one must not.
     scaler = fit_scaler(table, subjects, spec.experiment.scaling)
-    data = segment_data(spec.experiment, table, scaler)
+    data = replace(network_data, affine=scaler.affine)
     rows = _labelled_rows(table, data, subjects, "training", spec)
     seed = Streams(spec.experiment.seed).child("references", fold.name).integer("draws")
     lineage = {"reference scaler": scaler.seen, "references": table.subjects_at(rows)}
@@ -212,14 +214,14 @@ def _labelled_rows(
 ) -> Rows:
     """The rows of some subjects that have a target for at least one head."""
     rows = table.rows_of(subjects)
-    labelled = np.any([np.isfinite(values[rows]) for values in data.targets.values()], axis=0)  # (rows,)
-    if not labelled.any():
+    labelled = data.defined(rows)
+    if len(labelled) == 0:
         raise TrainingError(
             f"the {side} subjects of fold {spec.fold.name!r} ({', '.join(subjects)}) have {len(rows)} "
             "segments and not one has a label for this task: leave them out with --subjects, or choose "
             "another --task"
         )
-    return rows[labelled]
+    return labelled
 
 
 def _identity_columns(table: SegmentTable, rows: Rows) -> dict[str, np.ndarray]:

@@ -80,9 +80,14 @@ def find_root(given: Path | None) -> Path:
     return Path(place).expanduser().resolve()
 
 
+def default_tracking_uri(root: Path) -> str:
+    """The SQLite store below a root."""
+    return f"sqlite:///{root / 'mlflow.db'}"
+
+
 def find_tracking_uri(given: str | None, root: Path) -> str:
     """The flag, else MLFLOW_TRACKING_URI, else SQLite below the root; empty for no tracking."""
-    uri = given or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
+    uri = given or os.environ.get("MLFLOW_TRACKING_URI") or default_tracking_uri(root)
     return "" if uri == "none" else uri
 
 

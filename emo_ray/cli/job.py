@@ -15,6 +15,7 @@ from emo_ray.cli.flags import (
     SCALINGS,
     apply_overrides,
     command_line,
+    default_tracking_uri,
     find_root,
     find_tracking_uri,
     job_parser,
@@ -69,22 +70,23 @@ class LosoJob:
     description: str = ""
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Watcher:
     """Follows a study for MLflow: the store is checked while features are computed, before folds start."""
 
     outbox: Outbox | None
     check: Future[None]
-    heard: Callable[[RunRecord], None] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.heard = self.outbox.heard if self.outbox else lambda record: None
 
     def opened(self, results: StudyResults) -> None:
         """Refuse a tracking store that does not answer; nothing has been started yet."""
         self.check.result()
         if self.outbox:
             self.outbox.opened(results)
+
+    def heard(self, record: RunRecord) -> None:
+        """Pass a record on."""
+        if self.outbox:
+            self.outbox.heard(record)
 
 
 def run_loso(job: LosoJob, arguments: Sequence[str] | None = None) -> None:
@@ -151,8 +153,8 @@ def _write(results: StudyResults, summary: Summary) -> ReportPaths:
     except OSError as error:
         raise JournalError(
             f"can not write the report of {results.name} in {results.folder} "
-            f"({error.strerror or error}): all folds are "
-            f"recorded; once there is room, {own_command('report', results.name)} writes it"
+            f"({error.strerror or error}): "
+            f"all folds are recorded; once there is room, {own_command('report', results.name)} writes it"
         ) from error
 
 
@@ -284,7 +286,7 @@ def own_command(*words: str) -> str:
 
 def _place(root: Path, uri: str) -> list[str]:
     # A command to copy: short where the default holds, and never with a password in it.
-    is_default = uri == f"sqlite:///{root / 'mlflow.db'}"
+    is_default = uri == default_tracking_uri(root)
     return ["--root", str(root), *([] if is_default else ["--tracking-uri", shown_uri(uri)])]
 
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from emo_ray.cli.flags import find_root, find_tracking_uri
+from emo_ray.cli.flags import default_tracking_uri, find_root, find_tracking_uri
 from emo_ray.cli.job import guarded
 from emo_ray.errors import ConfigError, EmoRayError, TrackingError
 from emo_ray.reports.terminal import results_table
@@ -58,7 +58,7 @@ def _ui(options: argparse.Namespace) -> int:
     uri = find_tracking_uri(options.tracking_uri, root)
     database = root / "mlflow.db"
     # MLflow would make an empty database here and show empty pages.
-    if uri == f"sqlite:///{database}" and not database.exists():
+    if uri == default_tracking_uri(root) and not database.exists():
         raise ConfigError(f"{root} holds no mlflow.db: run a job first, or name another --root")
     print(f"MLflow UI on http://127.0.0.1:{options.port} (Ctrl-C ends it)")
     return subprocess.run(ui_command(uri, options.port), check=False).returncode

@@ -40,17 +40,17 @@ def run_fold(config: Mapping[str, str], shared: Shared) -> None:
     spec = _once_a_process(shared.specs)[fingerprint]
     # The mailbox counts, for a worker that was lost remembers nothing.
     attempt = ray.get(shared.mailbox.start.remote(fingerprint))
-    checkpoint = shared.checkpoints / f"{fingerprint}.pt"
-    result = _attempt(spec, shared, checkpoint, attempt)
+    every_s = spec.experiment.training.checkpoint_every_s
+    checkpointer = Checkpointer(shared.checkpoints / f"{fingerprint}.pt", every_s, fingerprint)
+    result = _attempt(spec, shared, checkpointer, attempt)
     # Waited for: the driver takes the result as soon as Tune tells it that this trial is over.
     ray.get(shared.mailbox.put.remote(fingerprint, pickle.dumps(result)))
     # Not before the result is safe: a worker that is lost above starts again from the checkpoint.
-    checkpoint.unlink(missing_ok=True)
+    checkpointer.clear()
     tune.report({"fingerprint": fingerprint, "failed": result.record.status == "failed"})
 
 
-def _attempt(spec: RunSpec, shared: Shared, checkpoint: Path, attempt: int) -> RunResult:
-    checkpointer = Checkpointer(checkpoint, spec.experiment.training.checkpoint_every_s, spec.fingerprint)
+def _attempt(spec: RunSpec, shared: Shared, checkpointer: Checkpointer, attempt: int) -> RunResult:
     runtime = Runtime(device=shared.device, checkpointer=checkpointer)
     try:
         return execute(spec, _once_a_process(shared.table), runtime, attempt)

@@ -28,7 +28,7 @@ class Plan:
     @property
     def digest(self) -> str:
         """Names the plan: changes with whatever could change a result of it."""
-        return text_digest("\n".join(spec.fingerprint for spec in self.specs))[:8]
+        return text_digest("\n".join(spec.fingerprint for spec in self.specs))
 
 
 def make_plan(experiments: Sequence[ExperimentConfig], table: SegmentTable) -> Plan:

@@ -113,11 +113,11 @@ def choose_files(
 
 def _describe(study: Study, plan: Plan, table: SegmentTable) -> StudyResults:
     first = study.experiments[0]
-    name = study.name or f"{study.job}-{plan.digest}"
+    name = study.name or f"{study.job}-{plan.digest[:8]}"
     # Subjects that no fold uses (no label, or beyond n_subjects) are no part of the data digest.
     used = sorted({name for spec in plan.specs for name in spec.subjects})
     header: dict[str, Any] = {
-        "plan": text_digest("\n".join(spec.fingerprint for spec in plan.specs)),
+        "plan": plan.digest,
         "job": study.job,
         "experiment": study.experiment,
         "command": study.command,

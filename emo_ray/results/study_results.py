@@ -10,6 +10,7 @@ from jaxtyping import Shaped
 
 from emo_ray.corpora.recording import RejectedTrial
 from emo_ray.errors import JournalError
+from emo_ray.results.journal import predictions_path
 from emo_ray.results.run_result import RunRecord
 from emo_ray.tasks.base import Head
 
@@ -57,7 +58,7 @@ class StudyResults:
         """
         import pyarrow.parquet
 
-        path = self.folder / "predictions" / f"{fingerprint}.parquet"
+        path = predictions_path(self.folder, fingerprint)
         try:
             # ParquetFile, for read_table would take "key=value" folders above as columns
             table = pyarrow.parquet.ParquetFile(path).read()

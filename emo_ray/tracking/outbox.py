@@ -3,6 +3,7 @@
 import logging
 import queue
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -88,7 +89,9 @@ class Outbox:
             except TrackingError as error:
                 log.warning("MLflow does not take records now, they wait in the journal: %s", error)
                 # Once closing, its own wait returns at once: the pause needs an event that nobody sets.
-                self._closing.wait(wait_s) if not self._closing.is_set() else threading.Event().wait(wait_s)
+                if self._closing.is_set():  # it no longer makes anybody wait
+                    time.sleep(wait_s)
+                self._closing.wait(wait_s)
                 wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 
     def _receive(self, block: bool) -> None:

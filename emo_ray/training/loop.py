@@ -299,8 +299,13 @@ def _defined_rows(data: SegmentData, rows: Split) -> Split:
     return kept
 
 
+def computes_in_half(config: TrainingConfig, device: torch.device) -> bool:
+    """Whether training runs in bfloat16 where it can: only on CUDA, and only if it may."""
+    return config.amp == "auto" and device.type == "cuda"
+
+
 def _autocast(run: _Run) -> AbstractContextManager[Any]:
-    enabled = run.config.amp == "auto" and run.device.type == "cuda"
+    enabled = computes_in_half(run.config, run.device)
     return torch.autocast(run.device.type, dtype=torch.bfloat16, enabled=enabled)
 
 
