@@ -3,7 +3,6 @@
 import logging
 import queue
 import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -46,6 +45,7 @@ class Outbox:
         self._queue: queue.SimpleQueue[RunRecord | None] = queue.SimpleQueue()
         self._waiting: dict[str, RunRecord] = {}
         self._closing = threading.Event()
+        self._given_up = threading.Event()
         self._results: StudyResults | None = None
         self._is_open = False
         # A daemon: an MLflow that hangs must not keep the process alive, for the journal has everything.
@@ -71,6 +71,7 @@ class Outbox:
         self._queue.put(None)  # wakes a thread that waits for the next record
         if self._thread.is_alive():
             self._thread.join(self._patience_s)
+        self._given_up.set()
         # What the thread had not taken by then counts as left over.
         self._receive(block=False)
         # The study's own run counts where not even that could be made.
@@ -78,7 +79,7 @@ class Outbox:
 
     def _carry(self) -> None:
         wait_s = _FIRST_WAIT_S
-        while True:
+        while not self._given_up.is_set():
             idle = self._is_open and not self._waiting
             self._receive(block=idle and not self._closing.is_set())
             if self._is_open and not self._waiting and self._closing.is_set():
@@ -88,10 +89,8 @@ class Outbox:
                 wait_s = _FIRST_WAIT_S
             except TrackingError as error:
                 log.warning("MLflow does not take records now, they wait in the journal: %s", error)
-                # Once closing, its own wait returns at once: the pause needs an event that nobody sets.
-                if self._closing.is_set():  # it no longer makes anybody wait
-                    time.sleep(wait_s)
-                self._closing.wait(wait_s)
+                # The end of the study ends a wait; from then on only the end of patience does.
+                (self._given_up if self._closing.is_set() else self._closing).wait(wait_s)
                 wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 
     def _receive(self, block: bool) -> None:
