@@ -43,3 +43,7 @@ class ClusterError(EmoRayError):
 
 class TrackingError(EmoRayError):
     """The MLflow store can not be reached or written."""
+
+
+class SearchError(EmoRayError):
+    """A search that can not go on: its storage does not answer or was changed, or too much of it fails."""

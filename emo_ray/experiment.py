@@ -3,23 +3,27 @@ runs.
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from emo_ray.config_errors import explain
 from emo_ray.corpora.registry import AnyCorpus
+from emo_ray.errors import ConfigError
 from emo_ray.extraction.registry import AnyExtraction
 from emo_ray.files import text_digest
 from emo_ray.models.registry import AnyModelConfig
 from emo_ray.protocols.fold import Fold
 from emo_ray.protocols.normalize import Scaling
 from emo_ray.protocols.subject_protocols import AnyProtocol
-from emo_ray.provenance import RESULT_ROOMS, code_digest
+from emo_ray.provenance import RESULT_ROOMS, SEARCH_ROOMS, code_digest
 from emo_ray.tasks.registry import AnyTask
 from emo_ray.training.config import PRIMARY, TrainingConfig
+
+Column = Literal["nested", "flat", "transductive"]
 
 # What can not change a result stays out of a run's identity: where files lie, how often state is saved.
 NOT_IDENTITY = {"corpus": {"path"}, "training": {"checkpoint_every_s"}}
@@ -55,6 +59,13 @@ class ExperimentConfig(BaseModel):
         # Sorted: the order of fields in the code is no part of an identity.
         return text_digest(json.dumps(self.identity(), sort_keys=True))[:12]
 
+    @cached_property
+    def features(self) -> str:
+        """Short name of the features that it uses: equal where corpus and extraction are."""
+        identity = self.identity()
+        content = {part: identity[part] for part in ("corpus", "extraction")}
+        return text_digest(json.dumps(content, sort_keys=True))[:12]
+
     @property
     def resolved_training(self) -> TrainingConfig:
         """Training settings with the monitored metric by its own name."""
@@ -62,27 +73,73 @@ class ExperimentConfig(BaseModel):
             return self.training
         return self.training.model_copy(update={"monitor": self.task.primary_metric})
 
+    def changed(self, settings: Mapping[str, Any]) -> "ExperimentConfig":
+        """Another experiment, with fields replaced by dotted name: ``{"training.batch_size": 32}``.
+
+        Raises
+        ------
+        ConfigError : every name that is no field, every value of the wrong kind, all at once
+        """
+        content = self.model_dump(mode="python")
+        # Another kind of model has other fields: its own defaults take the place of all the old ones.
+        if settings.get("model.kind", self.model.kind) != self.model.kind:
+            content["model"] = {}
+        for name, value in settings.items():
+            _set(content, name.split("."), value)
+        # Validated once, after the last change: two of them may be right only together.
+        return validated(content)
+
     @property
-    def column(self) -> str:
-        """Which column of the results its scores belong to."""
+    def column(self) -> Column:
+        """Which column of the results the scores of its runs belong to, where it is not searched."""
         return "transductive" if self.scaling == "transductive" else "flat"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Where settings come from that a sweep has chosen, and whose data chose them.
+
+    ``as_flat`` tests these people all the same: in the column that says so, never as if unseen.
+    """
+
+    study: str
+    subjects: tuple[str, ...]
+    as_flat: bool = False
 
 
 @dataclass(frozen=True)
 class RunSpec:
     """One run: an experiment, a fold of it, and the content addresses of the features of its subjects.
 
-    A run's result is a pure function of this and of the store's content.
+    A run's result is a pure function of this and of the store's content. With a ``search`` (its identity, as
+    plain JSON values) the settings are chosen inside the fold's training side; they are an outcome then.
     """
 
     experiment: ExperimentConfig
     fold: Fold
     keys: Mapping[str, str]
+    search: Mapping[str, Any] | None = None
+    selection: Selection | None = None
 
     @property
     def subjects(self) -> tuple[str, ...]:
         """Everybody who takes part, sorted."""
         return tuple(sorted(subject for side in FOLD_SIDES for subject in getattr(self.fold, side)))
+
+    @property
+    def column(self) -> Column:
+        """Which column of the results its scores belong to."""
+        # Whoever normalises with a test subject's data stands apart, however the settings were chosen.
+        is_nested = self.search is not None and self.experiment.column == "flat"
+        return "nested" if is_nested else self.experiment.column
+
+    @cached_property
+    def candidate(self) -> str:
+        """Short name of what all folds share: the configuration, or what is searched from it."""
+        if self.search is None:
+            return self.experiment.candidate
+        content = [self.experiment.identity(), self.search]
+        return text_digest(json.dumps(content, sort_keys=True))[:12]
 
     @cached_property
     def content(self) -> dict[str, Any]:
@@ -90,14 +147,17 @@ class RunSpec:
         code.
         """
         fold = {"name": self.fold.name, **{side: list(getattr(self.fold, side)) for side in FOLD_SIDES}}
+        rooms = RESULT_ROOMS if self.search is None else (*RESULT_ROOMS, *SEARCH_ROOMS)
         return {
             "experiment": self.experiment.identity(),
+            **({} if self.search is None else {"search": self.search}),
+            **({} if self.selection is None else {"selection": asdict(self.selection)}),
             "fold": fold,
             # of those who take part only: another subject's changed file leaves this run alone
             "features": text_digest(
                 "\n".join(f"{subject} {self.keys[subject]}" for subject in self.subjects)
             ),
-            "code": code_digest(RESULT_ROOMS),
+            "code": code_digest(rooms),
         }
 
     @cached_property
@@ -107,3 +167,26 @@ class RunSpec:
 
 
 FOLD_SIDES = ("train", "validation", "test")
+
+
+def validated(content: Mapping[str, Any]) -> ExperimentConfig:
+    """An experiment from plain values, with errors for people.
+
+    Raises
+    ------
+    ConfigError : all problems at once
+    """
+    try:
+        return ExperimentConfig.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError(explain(error, ExperimentConfig, "the experiment")) from error
+
+
+def _set(content: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    """Set a nested field; a field that does not exist is left for validation to explain."""
+    *folders, last = path
+    for folder in folders:
+        content = content.setdefault(folder, {})
+        if not isinstance(content, dict):
+            raise ConfigError(f"{'.'.join(path)}: {folder} is a value and has no fields")
+    content[last] = value

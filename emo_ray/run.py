@@ -3,7 +3,7 @@
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from emo_ray.protocols.normalize import Scaler, fit_scaler
 from emo_ray.provenance import library_versions
 from emo_ray.references.registry import REFERENCES
 from emo_ray.results.run_result import Predictions, RunRecord, RunResult
+from emo_ray.results.search_results import Chosen
 from emo_ray.store.segment_table import SegmentTable
 from emo_ray.tasks.base import Head
 from emo_ray.training.checkpoint import weights_digest, weights_to_bytes
@@ -32,7 +33,7 @@ HeadPredictions = Mapping[str, Float32[np.ndarray, "rows ..."]]
 
 
 @dataclass(frozen=True)
-class _Fit:
+class Fit:
     """A fitted model, what was fitted beside it, and whom each part has seen."""
 
     model: FittedModel
@@ -43,49 +44,57 @@ class _Fit:
 
 
 def execute(
-    spec: RunSpec, table: SegmentTable, runtime: Runtime = ON_THIS_CPU, attempt: int = 1
+    spec: RunSpec,
+    table: SegmentTable,
+    runtime: Runtime = ON_THIS_CPU,
+    attempt: int = 1,
+    chosen: Chosen | None = None,
 ) -> RunResult:
     """Train on the fold's training subjects, then test once on its test subjects.
 
-    Neither observer nor checkpoint file (``runtime``) nor ``attempt`` can change the result; the device can
+    ``chosen`` is what a search inside the training side came to, where the spec asks for one: the settings
+    and the number of epochs. Neither observer nor checkpoint file (``runtime``) nor ``attempt`` can change the result; the device can
     in its last digits, so the record names it.
 
     The test rows do not exist before training has ended and the best weights are restored.
 
     Raises
     ------
-    ProtocolError : something fitted has seen a test subject
+    ProtocolError : something fitted, or the choice of settings, has seen a test subject
     TrainingError : the loss became NaN, or the fold has nothing to train or to test on
     """
     started = time.time()
     clock = time.perf_counter()
-    fit = _fit(spec, table, runtime)
-    references = _fit_references(spec, table, fit.data)
+    fitted = fit(spec, table, runtime, chosen)
+    references = _fit_references(spec, table, fitted.data)
     # Before any test row is looked at; what was fitted can not change any more.
-    check_unseen(spec.fold.test, {**fit.lineage, **references.lineage})
-    test = _labelled_rows(table, fit.data, spec.fold.test, "test", spec)
-    outputs = predict(fit.model, fit.data, test)
+    check_unseen(spec.fold.test, _judged(spec, {**fitted.lineage, **references.lineage}))
+    test = labelled_rows(table, fitted.data, spec.fold.test, "test", spec)
+    outputs = predict(fitted.model, fitted.data, test)
     # On the same rows, seen through the references' own scaler.
     reference_outputs = references.predict(test)
-    targets = {head: values[test] for head, values in fit.data.targets.items()}
-    heads = fit.data.heads
+    targets = {head: values[test] for head, values in fitted.data.targets.items()}
+    heads = fitted.data.heads
     record = RunRecord(
         **identity_of(spec),
         status="finished",
-        scores=score(heads, outputs, targets, fit.thresholds),
+        scores=score(heads, outputs, targets, fitted.thresholds),
         references={name: score(heads, found, targets) for name, found in reference_outputs.items()},
-        history=fit.model.history,
-        best_epoch=fit.model.best_epoch,
-        n_parameters=count_weights(fit.model.model),
-        weights_digest=weights_digest(fit.model.model),
-        lineage={thing: tuple(sorted(seen)) for thing, seen in {**fit.lineage, **references.lineage}.items()},
-        thresholds=fit.thresholds,
-        rows={**fit.n_rows, "test": len(test)},
-        seconds={"train": fit.model.seconds, "total": time.perf_counter() - clock},
+        history=fitted.model.history,
+        best_epoch=fitted.model.best_epoch,
+        n_parameters=count_weights(fitted.model.model),
+        weights_digest=weights_digest(fitted.model.model),
+        lineage={
+            thing: tuple(sorted(seen)) for thing, seen in {**fitted.lineage, **references.lineage}.items()
+        },
+        thresholds=fitted.thresholds,
+        rows={**fitted.n_rows, "test": len(test)},
+        seconds={"train": fitted.model.seconds, "total": time.perf_counter() - clock},
         started_unix=started,
         host=socket.gethostname(),
         attempt=attempt,
         versions={**library_versions(), "device": _precision(runtime, spec.experiment)},
+        chosen=asdict(chosen) if chosen else {},
     )
     columns = {
         **_identity_columns(table, test),
@@ -94,7 +103,7 @@ def execute(
     }
     for name, found in reference_outputs.items():
         columns |= _prediction_columns(heads, found, prefix=f"reference/{name}/")
-    return RunResult(record, Predictions(columns), weights_to_bytes(fit.model.model))
+    return RunResult(record, Predictions(columns), weights_to_bytes(fitted.model.model))
 
 
 def failed(spec: RunSpec, error: str, attempt: int = 1) -> RunResult:
@@ -115,8 +124,8 @@ def identity_of(spec: RunSpec) -> dict[str, Any]:
     """The fields of a record that its spec alone decides."""
     return {
         "fingerprint": spec.fingerprint,
-        "column": spec.experiment.column,
-        "candidate": spec.experiment.candidate,
+        "column": spec.column,
+        "candidate": spec.candidate,
         "subjects": spec.fold.test,
         "spec": spec.content,
     }
@@ -142,33 +151,68 @@ def _precision(runtime: Runtime, experiment: ExperimentConfig) -> str:
     return f"{runtime.device} {'bfloat16' if half else 'float32'}"
 
 
-def _fit(spec: RunSpec, table: SegmentTable, runtime: Runtime) -> _Fit:
-    experiment, fold = spec.experiment, spec.fold
+def fit(spec: RunSpec, table: SegmentTable, runtime: Runtime, chosen: Chosen | None = None) -> Fit:
+    """Train as the spec says, or with chosen settings on the whole training side.
+
+    Raises
+    ------
+    TrainingError : the loss became NaN, or the fold has nothing to train on
+    """
+    fold = spec.fold
+    experiment = _with_choice(spec.experiment, chosen) if chosen else spec.experiment
     streams = Streams(experiment.seed).child("run", fold.name)
     reset_process(streams)
     scaler = fit_scaler(table, fold.train, experiment.scaling)
     data = segment_data(experiment, table, scaler)
     split = Split(
-        train=_labelled_rows(table, data, fold.train, "training", spec),
-        validation=_labelled_rows(table, data, fold.validation, "validation", spec),
+        train=labelled_rows(table, data, fold.train, "training", spec),
+        validation=_validation_rows(table, data, spec),
     )
     model = experiment.model.build(data.shape())
-    fitted = train(model, data, split, experiment.resolved_training, streams, runtime)
+    trained = train(model, data, split, experiment.resolved_training, streams, runtime)
     # Read back from the rows that were used, not from the plan: a wrong row would show here.
     trained_on, validated_on = table.subjects_at(split.train), table.subjects_at(split.validation)
-    return _Fit(
-        model=fitted,
+    steered_by = trained_on | validated_on | frozenset(chosen.subjects if chosen else ())
+    return Fit(
+        model=trained,
         data=data,
-        thresholds=_thresholds(fitted, data, split.validation),
+        thresholds=chosen.thresholds if chosen else _thresholds(trained, data, split.validation),
         lineage={
             "scaler": scaler.seen,  # nobody, where it is transductive
             "weights": trained_on,
             # validation subjects chose the epoch and the thresholds, so these have seen them, too
-            "epoch": trained_on | validated_on,
-            "thresholds": trained_on | validated_on,
+            "epoch": steered_by,
+            "thresholds": steered_by,
+            **_settings_lineage(spec, chosen),
         },
         n_rows={"train": len(split.train), "validation": len(split.validation)},
     )
+
+
+def _settings_lineage(spec: RunSpec, chosen: Chosen | None) -> dict[str, frozenset[str]]:
+    """Whose data chose the settings; nobody's, where they were given by hand."""
+    source = chosen or spec.selection
+    return {"settings": frozenset(source.subjects)} if source else {}
+
+
+def _judged(spec: RunSpec, lineage: Mapping[str, frozenset[str]]) -> Mapping[str, frozenset[str]]:
+    """What must not have seen a test subject: everything, but for settings that are declared flat."""
+    if spec.selection is None or not spec.selection.as_flat:
+        return lineage
+    return {thing: seen for thing, seen in lineage.items() if thing != "settings"}
+
+
+def _with_choice(experiment: ExperimentConfig, chosen: Chosen) -> ExperimentConfig:
+    """The experiment with the settings that a search chose, to be trained for as long as it chose."""
+    changed = experiment.changed(chosen.params)
+    training = changed.training.model_copy(update={"max_epochs": chosen.n_epochs})
+    return changed.model_copy(update={"training": training})
+
+
+def _validation_rows(table: SegmentTable, data: SegmentData, spec: RunSpec) -> Rows:
+    if not spec.fold.validation:
+        return np.empty(0, dtype=np.int64)
+    return labelled_rows(table, data, spec.fold.validation, "validation", spec)
 
 
 def _thresholds(fitted: FittedModel, data: SegmentData, validation: Rows) -> dict[str, float]:
@@ -203,16 +247,21 @@ def _fit_references(spec: RunSpec, table: SegmentTable, network_data: SegmentDat
     # Not the network's scaler: this one may see the validation subjects, that one must not.
     scaler = fit_scaler(table, subjects, spec.experiment.scaling)
     data = replace(network_data, affine=scaler.affine)
-    rows = _labelled_rows(table, data, subjects, "training", spec)
+    rows = labelled_rows(table, data, subjects, "training", spec)
     seed = Streams(spec.experiment.seed).child("references", fold.name).integer("draws")
     lineage = {"reference scaler": scaler.seen, "references": table.subjects_at(rows)}
     return _References(spec.experiment.references, data, rows, seed, lineage)
 
 
-def _labelled_rows(
+def labelled_rows(
     table: SegmentTable, data: SegmentData, subjects: Sequence[str], side: str, spec: RunSpec
 ) -> Rows:
-    """The rows of some subjects that have a target for at least one head."""
+    """The rows of some subjects that have a target for at least one head.
+
+    Raises
+    ------
+    TrainingError : there is none
+    """
     rows = table.rows_of(subjects)
     labelled = data.defined(rows)
     if len(labelled) == 0:

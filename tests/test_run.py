@@ -84,13 +84,13 @@ def test_nothing_fitted_has_seen_the_test_subject(table):
 
 
 def test_rows_of_the_test_subject_among_the_training_rows_are_refused(table, monkeypatch):
-    honest = run_module._labelled_rows
+    honest = run_module.labelled_rows
 
     def leaky(table, data, subjects, side, spec):
         rows = honest(table, data, subjects, side, spec)
         return np.append(rows, table.rows_of(["fake/S02"])[:1]) if side == "training" else rows
 
-    monkeypatch.setattr(run_module, "_labelled_rows", leaky)
+    monkeypatch.setattr(run_module, "labelled_rows", leaky)
     with pytest.raises(ProtocolError, match="weights has seen fake/S02"):
         execute(spec_of(table), table)
 

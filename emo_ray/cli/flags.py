@@ -4,7 +4,7 @@ import argparse
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,7 +16,7 @@ from emo_ray.config_errors import explain
 from emo_ray.errors import ConfigError
 from emo_ray.experiment import ExperimentConfig
 from emo_ray.models.registry import MODELS
-from emo_ray.orchestration.folds import Resources
+from emo_ray.orchestration.engine import Resources
 from emo_ray.protocols.subject_protocols import PROTOCOLS
 from emo_ray.tracking.mlflow import shown_uri
 from emo_ray.training.losses import PublishedProcedure
@@ -117,27 +117,13 @@ def apply_overrides(base: ExperimentConfig, overrides: Sequence[str]) -> Experim
     ------
     ConfigError : every override that names no field or has a value of the wrong kind, all at once
     """
-    # Validated once, after the last override: two of them may be right only together.
-    content = base.model_dump(mode="python")
+    settings: dict[str, Any] = {}
     for override in overrides:
         name, equals, text = override.partition("=")
         if not equals or not name:
             raise ConfigError(f"{override!r} is not FIELD=VALUE, as in training.batch_size=32")
-        _set(content, name.split("."), _parse(text, override))
-    return validated(content)
-
-
-def validated(content: Mapping[str, Any]) -> ExperimentConfig:
-    """An experiment from plain values, with errors for people.
-
-    Raises
-    ------
-    ConfigError : all problems at once
-    """
-    try:
-        return ExperimentConfig.model_validate(content)
-    except ValidationError as error:
-        raise ConfigError(explain(error, ExperimentConfig, "the experiment")) from error
+        settings[name] = _parse(text, override)
+    return base.changed(settings)
 
 
 def parse_subjects(text: str | None) -> tuple[tuple[str, ...], dict[str, Any]]:
@@ -165,13 +151,3 @@ def _parse(text: str, override: str) -> Any:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"{override!r}: {text!r} is not a value ({str(error).splitlines()[0]})") from error
-
-
-def _set(content: dict[str, Any], path: Sequence[str], value: Any) -> None:
-    """Set a nested field; a field that does not exist is left for validation to explain."""
-    *folders, last = path
-    for folder in folders:
-        content = content.setdefault(folder, {})
-        if not isinstance(content, dict):
-            raise ConfigError(f"{'.'.join(path)}: {folder} is a value and has no fields")
-    content[last] = value

@@ -10,7 +10,17 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from emo_ray.models.base import Inputs, Masks, ModelConfig, SegmentModel, SegmentShape
-from emo_ray.models.blocks import Norm, Readout, SequenceLstm, dense_tower, last_valid_state
+from emo_ray.models.blocks import (
+    BothWaysLstm,
+    Norm,
+    Pool,
+    Readout,
+    SequenceLstm,
+    TokenPool,
+    dense_tower,
+    valid_first,
+)
+from emo_ray.space import Choice, LogUniform, SearchSpace, Uniform
 
 
 @dataclass(frozen=True)
@@ -116,36 +126,46 @@ class LstmOptions:
     recurrent_dropout: float = 0.0
     keras_biases: bool = False
     norm: Norm = "bn"
+    bidirectional: bool = False
+    pool: Pool = "last"
 
 
 class ModalityBranch(nn.Module):
-    """LSTM layers over the tokens of one modality, then dense layers over the last valid state."""
+    """LSTM layers over the valid tokens of one modality, pooled into one vector, then dense layers."""
 
     def __init__(self, n_features: int, widths: BranchWidths, variant: Variant, options: LstmOptions) -> None:
         super().__init__()
+        self.bidirectional = options.bidirectional
         self.recurrent = nn.ModuleList()
         for n_units in widths.lstm:
-            self.recurrent.append(
-                SequenceLstm(
-                    n_features,
-                    n_units,
-                    dropout=variant.input_dropout,
-                    recurrent_dropout=options.recurrent_dropout,
-                    keras_biases=options.keras_biases,
-                )
-            )
-            n_features = n_units
+            self.recurrent.append(_lstm(n_features, n_units, variant, options))
+            n_features = n_units * (1 + options.bidirectional)
+        self.pool = TokenPool(options.pool, n_features, bidirectional=options.bidirectional)
         norm = options.norm if variant.normed else None
         self.dense = dense_tower(n_features, widths.dense, variant.dense_dropouts, norm)
 
     def forward(
         self, x: Float[Tensor, "batch tokens features"], mask: Bool[Tensor, "batch tokens"]
     ) -> Float[Tensor, "batch units"]:
-        """Invalid tokens count as zero inputs, a modality without any valid one as a zero state."""
-        states = x.masked_fill(~mask[..., None], 0.0)
+        """Invalid tokens are as if they were not there; a modality without any valid one gives zeros."""
+        states, mask = valid_first(x, mask)
         for layer in self.recurrent:
-            states = layer(states)  # batch tokens units
-        return self.dense(last_valid_state(states, mask))  # type: ignore[no-any-return]
+            # batch tokens units; the padding comes last, so one way needs no mask
+            states = layer(states, mask) if self.bidirectional else layer(states)
+        return self.dense(self.pool(states, mask))  # type: ignore[no-any-return]
+
+
+def _lstm(n_inputs: int, n_units: int, variant: Variant, options: LstmOptions) -> nn.Module:
+    def one_way() -> SequenceLstm:
+        return SequenceLstm(
+            n_inputs,
+            n_units,
+            dropout=variant.input_dropout,
+            recurrent_dropout=options.recurrent_dropout,
+            keras_biases=options.keras_biases,
+        )
+
+    return BothWaysLstm(one_way(), one_way()) if options.bidirectional else one_way()
 
 
 class AmigosLstm(SegmentModel):
@@ -229,6 +249,10 @@ class AmigosLstmConfig(ModelConfig):
     l2: float | None = Field(None, ge=0, description="lambda of the penalty on the first dense kernels")
     norm: Norm = Field("bn", description="where the variant has a norm: over the batch, or over the layer")
     keras_biases: bool = Field(False, description="one bias a gate, for the published numbers of weights")
+    bidirectional: bool = Field(
+        False, description="a second LSTM of the same width reads each layer's tokens backwards"
+    )
+    pool: Pool = Field("last", description="what the dense layers see of the states: last, mean, attention")
 
     def resolved_variant(self) -> Variant:
         """The variant with all changes applied."""
@@ -249,5 +273,29 @@ class AmigosLstmConfig(ModelConfig):
 
     def build(self, shape: SegmentShape) -> AmigosLstm:
         """Make the network."""
-        options = LstmOptions(self.recurrent_dropout, self.keras_biases, self.norm)
+        options = LstmOptions(
+            self.recurrent_dropout, self.keras_biases, self.norm, self.bidirectional, self.pool
+        )
         return AmigosLstm(shape, self.resolved_variant(), options)
+
+    @classmethod
+    def search_space(cls) -> SearchSpace:
+        """Architecture and training; recurrent dropout is left out, for it takes the slow path."""
+        # Raw input at 64 Hz and the context of earlier segments are missing: stores hold tokens so far.
+        return SearchSpace(
+            dimensions={
+                "model.variant": Choice(choices=("lightweight", "moderate", "loso", "maximum")),
+                "model.width_mult": Uniform(low=0.5, high=2.0),
+                "model.bidirectional": Choice(choices=(False, True)),
+                "model.pool": Choice(choices=("last", "mean", "attention")),
+                "model.dropout": Uniform(low=0.0, high=0.6),
+                # "rnn dropout": the locked one on LSTM inputs
+                "model.input_dropout": Uniform(low=0.0, high=0.4),
+                "model.l2": LogUniform(low=1e-6, high=1e-2),
+                "training.optimizer.learning_rate": LogUniform(low=1e-4, high=3e-3),
+                "training.batch_size": Choice(choices=(32, 64, 128)),
+                "training.clip_norm": Uniform(low=0.5, high=5.0),
+                # lambda_t; a task without events does not read it
+                "training.loss.event_weight": LogUniform(low=0.1, high=30.0),
+            }
+        )

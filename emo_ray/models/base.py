@@ -8,6 +8,8 @@ from jaxtyping import Bool, Float
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
+from emo_ray.space import SearchSpace
+
 Inputs = Mapping[str, Float[Tensor, "batch _ _"]]
 Masks = Mapping[str, Bool[Tensor, "batch _"]]
 
@@ -54,3 +56,8 @@ class ModelConfig(BaseModel, ABC):
     @abstractmethod
     def build(self, shape: SegmentShape) -> SegmentModel:
         """Make the network, weights drawn from torch's global generator."""
+
+    @classmethod
+    @abstractmethod
+    def search_space(cls) -> SearchSpace:
+        """What is worth a search, by dotted key of an experiment; settings of its training, too."""

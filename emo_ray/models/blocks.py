@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 Norm = Literal["bn", "ln"]
+Pool = Literal["last", "mean", "attention"]
 
 
 def count_weights(model: nn.Module) -> int:
@@ -32,6 +33,26 @@ def last_valid_state(
     last = (positions * mask).argmax(dim=1)  # batch; 0 for a row without valid tokens
     chosen = states[torch.arange(len(last), device=mask.device), last]  # batch units
     return chosen.masked_fill(~mask.any(dim=1, keepdim=True), 0.0)
+
+
+def valid_first(
+    x: Float[Tensor, "batch tokens features"], mask: Bool[Tensor, "batch tokens"]
+) -> tuple[Float[Tensor, "batch tokens features"], Bool[Tensor, "batch tokens"]]:
+    """The valid tokens of every row in their order, then zeros; and the mask of that."""
+    order = torch.argsort((~mask).byte(), dim=1, stable=True)  # batch tokens; stable keeps time
+    mask = mask.gather(1, order)
+    moved = x.gather(1, order[..., None].expand_as(x))
+    return moved.masked_fill(~mask[..., None], 0.0), mask
+
+
+def backwards(
+    x: Float[Tensor, "batch tokens features"], mask: Bool[Tensor, "batch tokens"]
+) -> Float[Tensor, "batch tokens features"]:
+    """The valid tokens in reverse; they come first in every row (`valid_first`). What follows them stays."""
+    positions = torch.arange(mask.shape[1], device=mask.device)
+    n_valid = mask.sum(dim=1, keepdim=True)
+    source = torch.where(mask, n_valid - 1 - positions, positions)  # batch tokens
+    return x.gather(1, source[..., None].expand_as(x))
 
 
 def glorot_linear(n_inputs: int, n_outputs: int) -> nn.Linear:
@@ -145,6 +166,64 @@ class SequenceLstm(nn.Module):
             state = leave.sigmoid() * memory.tanh()
             states.append(state)
         return torch.stack(states, dim=1)
+
+
+class BothWaysLstm(nn.Module):
+    """Two LSTM layers, of which the second reads the valid tokens backwards; their states side by side."""
+
+    def __init__(self, ahead: SequenceLstm, back: SequenceLstm) -> None:
+        super().__init__()
+        self.ahead, self.back = ahead, back
+
+    def forward(
+        self, x: Float[Tensor, "batch tokens features"], mask: Bool[Tensor, "batch tokens"]
+    ) -> Float[Tensor, "batch tokens units"]:
+        """States at every token: first those of what came before it, then those of what comes after it."""
+        # nn.LSTM(bidirectional=True) would start backwards in the padding
+        returned = backwards(self.back(backwards(x, mask)), mask)
+        return torch.cat([self.ahead(x), returned], dim=2)
+
+
+class TokenPool(nn.Module):
+    """States at all valid tokens (which come first, `valid_first`) as one vector; zeros where there are none.
+
+    ``last``: where each direction ends, that is at the last valid token, and backwards at the first one.
+    ``mean``: over the valid tokens. ``attention``: their mean weighted by the softmax of a learned score.
+
+    References
+    ----------
+    Raffel & Ellis (2015), "Feed-forward networks with attention can solve some long-term memory problems",
+    arXiv:1512.08756; here the score is linear.
+    """
+
+    def __init__(self, pool: Pool, n_units: int, *, bidirectional: bool) -> None:
+        super().__init__()
+        self.pool, self.bidirectional = pool, bidirectional
+        if pool == "attention":
+            # no bias: the softmax would not notice it
+            self.score = nn.Linear(n_units, 1, bias=False)
+            nn.init.xavier_uniform_(self.score.weight)
+
+    def forward(
+        self, states: Float[Tensor, "batch tokens units"], mask: Bool[Tensor, "batch tokens"]
+    ) -> Float[Tensor, "batch units"]:
+        """One vector a row."""
+        if self.pool == "mean":
+            return masked_mean(states, mask)
+        if self.pool == "attention":
+            return self._attended(states, mask)
+        if not self.bidirectional:
+            return last_valid_state(states, mask)
+        ahead, back = states.chunk(2, dim=2)
+        return torch.cat([last_valid_state(ahead, mask), last_valid_state(back[:, :1], mask[:, :1])], dim=1)
+
+    def _attended(self, states: Tensor, mask: Tensor) -> Float[Tensor, "batch units"]:
+        scores = self.score(states).squeeze(2)  # batch tokens
+        # the lowest number, not -inf: a row without valid tokens would become NaN, and its gradient with it
+        scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+        weights = scores.softmax(dim=1)[..., None]
+        pooled: Tensor = (weights * states).sum(dim=1)
+        return pooled.masked_fill(~mask.any(dim=1, keepdim=True), 0.0)
 
 
 class Readout(nn.Module):

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from emo_ray.models.base import Inputs, Masks, ModelConfig, SegmentModel, SegmentShape
 from emo_ray.models.blocks import Readout, dense_tower, masked_mean
+from emo_ray.space import Choice, LogUniform, SearchSpace, Uniform
 
 
 class Mlp(SegmentModel):
@@ -47,3 +48,17 @@ class MlpConfig(ModelConfig):
     def build(self, shape: SegmentShape) -> Mlp:
         """Make the network."""
         return Mlp(shape, hidden=self.hidden, dropout=self.dropout)
+
+    @classmethod
+    def search_space(cls) -> SearchSpace:
+        """Depth and width, and how hard it is held back; ours, no one has published one."""
+        return SearchSpace(
+            dimensions={
+                "model.hidden": Choice(choices=((32,), (64,), (128,), (64, 32))),
+                "model.dropout": Uniform(low=0.0, high=0.6),
+                "training.optimizer.learning_rate": LogUniform(low=1e-4, high=1e-2),
+                "training.optimizer.weight_decay": LogUniform(low=1e-6, high=1e-2),
+                "training.batch_size": Choice(choices=(32, 64, 128)),
+                "training.loss.label_smoothing": Uniform(low=0.0, high=0.2),
+            }
+        )

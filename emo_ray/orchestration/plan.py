@@ -8,22 +8,31 @@ import numpy as np
 from jaxtyping import Float32
 
 from emo_ray.errors import ConfigError, ProtocolError
-from emo_ray.experiment import ExperimentConfig, RunSpec
+from emo_ray.experiment import ExperimentConfig, RunSpec, Selection
 from emo_ray.files import text_digest
 from emo_ray.protocols.fold import Fold
 from emo_ray.store.segment_table import SegmentTable
 from emo_ray.tasks.base import Head
-from emo_ray.training.metrics import score
+from emo_ray.training.metrics import metric_names
 
 Targets = Mapping[str, Float32[np.ndarray, " segments"]]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """All runs of a study, in the order that tables show them, and what a reader should know beforehand."""
+    """All runs of a study, in the order that tables show them, and what a reader should know beforehand.
+
+    ``groups`` says of every subject that takes part who was recorded together.
+    """
 
     specs: tuple[RunSpec, ...]
     notes: tuple[str, ...]
+    groups: Mapping[str, str]
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Everybody who takes part in any run, sorted."""
+        return tuple(sorted({name for spec in self.specs for name in spec.subjects}))
 
     @property
     def digest(self) -> str:
@@ -31,12 +40,14 @@ class Plan:
         return text_digest("\n".join(spec.fingerprint for spec in self.specs))
 
 
-def make_plan(experiments: Sequence[ExperimentConfig], table: SegmentTable) -> Plan:
-    """One run for every experiment and fold.
+def make_plan(
+    experiments: Sequence[ExperimentConfig], table: SegmentTable, selection: Selection | None = None
+) -> Plan:
+    """One run for every experiment and fold; settings that a sweep chose are tested on whom it has not seen.
 
     Raises
     ------
-    ProtocolError : too few subjects, or a training side lacks a class altogether
+    ProtocolError : too few subjects, a training side lacks a class altogether, or the settings have seen all
     ConfigError : a modality is not in the features, or holds no valid value at all
     """
     specs: list[RunSpec] = []
@@ -48,19 +59,47 @@ def make_plan(experiments: Sequence[ExperimentConfig], table: SegmentTable) -> P
         targets = experiment.task.targets(table.columns)
         labelled = _labelled_subjects(targets, table)
         folds = experiment.protocol.folds({name: table.groups[name] for name in labelled}, experiment.seed)
+        folds = _unseen(folds, selection)
         for fold in folds:
-            _check_classes(experiment.task.heads, targets, table, fold)
-        specs += [RunSpec(experiment, fold, table.keys) for fold in folds]
+            check_classes(experiment.task.heads, targets, table, fold)
+        specs += [RunSpec(experiment, fold, table.keys, selection=selection) for fold in folds]
         caveats = [experiment.task.caveat] if experiment.task.caveat else []
         left_out = _unlabelled_notes(labelled, table)
-        notes |= dict.fromkeys([*caveats, *left_out, *_group_notes(experiment, labelled, table)])
-    return Plan(tuple(specs), (*notes, *_silent_notes(table)))
+        chosen = _selection_notes(selection, folds)
+        notes |= dict.fromkeys([*chosen, *caveats, *left_out, *_group_notes(experiment, labelled, table)])
+    used = sorted({name for spec in specs for name in spec.subjects})
+    return Plan(tuple(specs), (*notes, *_silent_notes(table)), {name: table.groups[name] for name in used})
 
 
 def _labelled_subjects(targets: Targets, table: SegmentTable) -> tuple[str, ...]:
     """Subjects with a target for at least one segment: the others can neither train nor test anything."""
     has_target = np.any([np.isfinite(values) for values in targets.values()], axis=0)
     return tuple(table.subjects[code] for code in np.unique(table.subject[has_target]))
+
+
+def _unseen(folds: tuple[Fold, ...], selection: Selection | None) -> tuple[Fold, ...]:
+    """The folds that test nobody whose data chose the settings."""
+    if selection is None or selection.as_flat:
+        return folds
+    kept = tuple(fold for fold in folds if not set(fold.test) & set(selection.subjects))
+    if not kept:
+        raise ProtocolError(
+            f"sweep {selection.study!r} chose these settings on the data of {len(selection.subjects)} subjects, and "
+            "every fold tests one of them: nobody is left who is unseen. Sweep with --set-aside, or search "
+            "inside every fold (the sweep's --nested); --as-flat tests them in the column flat, which is optimistic"
+        )
+    return kept
+
+
+def _selection_notes(selection: Selection | None, folds: Sequence[Fold]) -> list[str]:
+    if selection is None:
+        return []
+    tested = {name for fold in folds for name in fold.test}
+    told = f"settings chosen by sweep {selection.study} on the data of {', '.join(selection.subjects)}"
+    n_seen = len(tested & set(selection.subjects))
+    if n_seen:
+        return [f"OPTIMISTIC: {told}; {n_seen} of the {len(tested)} tested subjects are among them"]
+    return [f"{told}; none of them is tested, nor was any tested subject among them"]
 
 
 def _unlabelled_notes(labelled: Sequence[str], table: SegmentTable) -> list[str]:
@@ -87,11 +126,7 @@ def _check_modalities(experiment: ExperimentConfig, table: SegmentTable) -> None
 
 def _check_monitor(experiment: ExperimentConfig) -> None:
     """A metric that the task does not have would fail every fold alike."""
-    heads = experiment.task.heads
-    # Two made-up rows, (2, classes) or (2,): the names of the scores do not depend on the data.
-    shapes = {head.name: (2, head.n_outputs) if head.kind == "classes" else (2,) for head in heads}
-    guesses = {name: np.full(shape, 0.5, np.float32) for name, shape in shapes.items()}
-    known = {"loss", *score(heads, guesses, {head.name: np.zeros(2, np.float32) for head in heads})}
+    known = {"loss", *metric_names(experiment.task.heads)}
     monitor = experiment.resolved_training.monitor
     if monitor not in known:
         raise ConfigError(
@@ -100,7 +135,7 @@ def _check_monitor(experiment: ExperimentConfig) -> None:
         )
 
 
-def _check_classes(heads: Sequence[Head], targets: Targets, table: SegmentTable, fold: Fold) -> None:
+def check_classes(heads: Sequence[Head], targets: Targets, table: SegmentTable, fold: Fold) -> None:
     """A class that no training subject has can not be learnt; one that the test subject lacks is no error."""
     rows = table.rows_of(fold.train)
     for head in heads:

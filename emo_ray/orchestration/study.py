@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from emo_ray.errors import ConfigError, CorpusError
-from emo_ray.experiment import ExperimentConfig
+from emo_ray.experiment import ExperimentConfig, RunSpec, Selection
 from emo_ray.files import text_digest
 from emo_ray.orchestration.features import FeatureRequest, ensure_features
-from emo_ray.orchestration.folds import FoldRun, Resources, run_missing
+from emo_ray.orchestration.engine import Resources
+from emo_ray.orchestration.folds import FoldRun, run_missing
 from emo_ray.orchestration.plan import Plan, make_plan
 from emo_ray.provenance import git_state
 from emo_ray.results.journal import Journal
@@ -46,6 +47,7 @@ class Study:
     job : what started it
     experiment : MLflow experiment that shows it
     command : the command line, for the report
+    selection : where the settings come from, if a sweep has chosen them
     """
 
     experiments: tuple[ExperimentConfig, ...]
@@ -57,6 +59,7 @@ class Study:
     command: str = ""
     refresh: bool = False
     resources: Resources = field(default_factory=Resources)
+    selection: Selection | None = None
 
     def __post_init__(self) -> None:
         if self.name and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", self.name):
@@ -73,8 +76,8 @@ def run_study(study: Study, observer: StudyObserver) -> StudyResults:
     EmoRayError : anything that stops the study before its folds start; failed folds are rows instead
     """
     table = load_features(study)
-    plan = make_plan(study.experiments, table)
-    results = _describe(study, plan, table)
+    plan = make_plan(study.experiments, table, study.selection)
+    results = describe(study, plan, table, plan.subjects)
     with Journal(results.folder) as journal:
         # Under the journal's lock: two starts of one command can not both write the header.
         open_folder(results)
@@ -83,9 +86,9 @@ def run_study(study: Study, observer: StudyObserver) -> StudyResults:
     return load_study(results.folder)
 
 
-def load_features(study: Study) -> SegmentTable:
-    """The table of the chosen subjects, computed where the store lacks it."""
-    first = study.experiments[0]
+def load_features(study: Study, experiment: ExperimentConfig | None = None) -> SegmentTable:
+    """The table of the chosen subjects, computed where the store lacks it; of the study's first experiment."""
+    first = experiment or study.experiments[0]
     request = FeatureRequest(first.corpus, first.extraction, study.files, study.root / "store", study.refresh)
     return load_table(ensure_features(request))
 
@@ -111,11 +114,13 @@ def choose_files(
     return {name: files for name, files in found.items() if name in wanted}
 
 
-def _describe(study: Study, plan: Plan, table: SegmentTable) -> StudyResults:
+def describe(study: Study, plan: Plan, table: SegmentTable, used: Sequence[str]) -> StudyResults:
+    """What is known of a study before it starts.
+
+    Subjects that are not used (no label, or beyond n_subjects) are no part of its data.
+    """
     first = study.experiments[0]
     name = study.name or f"{study.job}-{plan.digest[:8]}"
-    # Subjects that no fold uses (no label, or beyond n_subjects) are no part of the data digest.
-    used = sorted({name for spec in plan.specs for name in spec.subjects})
     header: dict[str, Any] = {
         "plan": plan.digest,
         "job": study.job,
@@ -135,8 +140,7 @@ def _describe(study: Study, plan: Plan, table: SegmentTable) -> StudyResults:
         "n_segments": len(table.rows_of(used)),
         "git": dict(git_state()),
         "candidates": {
-            experiment.candidate: {"column": experiment.column, **experiment.identity()}
-            for experiment in study.experiments
+            name: _declared(spec) for name, spec in {spec.candidate: spec for spec in plan.specs}.items()
         },
         "corpus": asdict(first.corpus.card),
     }
@@ -144,11 +148,21 @@ def _describe(study: Study, plan: Plan, table: SegmentTable) -> StudyResults:
         name=name,
         folder=study.root / "studies" / name,
         header=header,
-        planned=tuple((spec.fingerprint, spec.experiment.candidate, spec.fold.test) for spec in plan.specs),
+        planned=tuple((spec.fingerprint, spec.candidate, spec.fold.test) for spec in plan.specs),
         records={},
         rejected=tuple(trial for trial in table.rejected if trial.subject in used),
         notes=(*plan.notes, *first.corpus.notes(), *_subject_notes(table, used)),
     )
+
+
+def _declared(spec: RunSpec) -> dict[str, Any]:
+    """What a reader of the study is told of one candidate."""
+    declared = {"column": spec.column, **spec.experiment.identity()}
+    if spec.search is not None:
+        declared["search"] = spec.search
+    if spec.selection is not None:
+        declared["selection"] = asdict(spec.selection)
+    return declared
 
 
 def _subject_notes(table: SegmentTable, subjects: Sequence[str]) -> list[str]:

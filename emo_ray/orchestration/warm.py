@@ -11,7 +11,7 @@ def load_what_training_needs() -> None:
     """Import the code of a run and all that it imports on first use."""
     import torch
 
-    from emo_ray.orchestration import fold_worker  # noqa: F401
+    from emo_ray.orchestration import worker  # noqa: F401
 
     torch.optim.Adam([torch.nn.Parameter(torch.zeros(1))])
 

@@ -14,9 +14,11 @@ from emo_ray.training.seeding import Streams
 class Fold:
     """One train/validation/test split of subjects; every set sorted, none overlaps another.
 
+    A fold inside a search tests nobody; the fold that tests what a search has chosen validates on nobody.
+
     Raises
     ------
-    ProtocolError : a set is empty or two sets share a subject
+    ProtocolError : nobody trains, nobody validates nor is tested, or two sets share a subject
     """
 
     name: str
@@ -26,9 +28,10 @@ class Fold:
 
     def __post_init__(self) -> None:
         sides = {"train": self.train, "validation": self.validation, "test": self.test}
-        for side, subjects in sides.items():
+        for side, subjects in (("train", self.train), ("validation or test", self.validation + self.test)):
             if not subjects:
                 raise ProtocolError(f"fold {self.name!r} has no {side} subject: use more subjects")
+        for side, subjects in sides.items():
             if list(subjects) != sorted(set(subjects)):
                 raise ProtocolError(f"the {side} subjects of fold {self.name!r} are not sorted or not unique")
         for (one, left), (other, right) in combinations(sides.items(), 2):

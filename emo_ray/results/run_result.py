@@ -7,8 +7,9 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Shaped
 
+from emo_ray.experiment import Column
+
 Status = Literal["finished", "failed"]
-Column = Literal["nested", "flat", "transductive"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class RunRecord:
     seconds : ``"train"`` in the loop, ``"total"`` in the worker
     started_unix, host, attempt : when, where, and how many starts it took
     versions : of the libraries that could change a number
+    chosen : of a nested run: settings, epochs, thresholds, and whose data chose them
     """
 
     fingerprint: str
@@ -56,6 +58,7 @@ class RunRecord:
     host: str = ""
     attempt: int = 1
     versions: Mapping[str, str] = field(default_factory=dict)
+    chosen: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from typing import Any, Literal, cast
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from emo_ray.experiment import Column
 from emo_ray.results.pooling import NETWORK, PooledPredictions, concatenate, read_run
-from emo_ray.results.run_result import Column, RunRecord
+from emo_ray.results.run_result import RunRecord
 from emo_ray.results.statistics import Number, OverSubjects, over_subjects
 from emo_ray.results.study_results import StudyResults
 from emo_ray.results.verdict import Verdict, judge

@@ -28,13 +28,16 @@ logger = logging.getLogger(__name__)
 class Observer(Protocol):
     """Whoever wants to hear of every epoch; it ends the run by raising."""
 
-    def report(self, epoch: int, metrics: Mapping[str, Mapping[str, float]]) -> None:
-        """Metrics of one epoch under ``"train"`` and ``"validation"``."""
+    def report(self, epoch: int, metrics: Mapping[str, Mapping[str, float]], best_epoch: int) -> None:
+        """Metrics of one epoch under ``"train"`` and ``"validation"``, and which epoch is best by now."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Row numbers of the two sides that training may see."""
+    """Row numbers of the two sides that training may see.
+
+    Without validation rows nothing stops the run: it trains for ``max_epochs`` and keeps its last weights.
+    """
 
     train: Int[np.ndarray, " train_rows"]
     validation: Int[np.ndarray, " validation_rows"]
@@ -42,11 +45,12 @@ class Split:
 
 @dataclass(frozen=True)
 class Runtime:
-    """What surrounds the loop and is not part of the experiment: the machine, a listener, a safety net."""
+    """What surrounds the loop and is not part of the experiment: the machine, a listener, safety nets."""
 
     device: str = "cpu"
     observer: Observer | None = None
     checkpointer: Checkpointer | None = None
+    limit_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,7 @@ class _Run:
     config: TrainingConfig
     statistics: TargetStatistics
     device: torch.device
+    limit_s: float | None = None
 
     def __post_init__(self) -> None:
         self.model.to(self.device)  # before the optimizer is built: it keeps references to the weights
@@ -126,6 +131,10 @@ class _Run:
 
     def seconds(self) -> float:
         return self.seconds_before + time.perf_counter() - self.started
+
+    def check_time(self) -> None:
+        if self.limit_s is not None and self.seconds() > self.limit_s:
+            raise TrainingError(f"not done after {self.limit_s:g} s, the time that a run of this search gets")
 
     def state(self) -> dict[str, Any]:
         return {  # no random state: `Streams` draws every epoch anew
@@ -169,23 +178,53 @@ def train(
     ConfigError : a monitored metric that this task does not have
     """
     rows = _defined_rows(data, rows)
-    statistics = fit_targets(data.heads, data.targets, rows.train, config.loss.standardise_values)
-    run = _Run(model, data, config, statistics, torch.device(runtime.device))
-    _resume(run, runtime.checkpointer)
+    if len(rows.validation) == 0:
+        return _train_to_the_end(model, data, rows, config, streams, runtime)
+    run = _start(model, data, rows, config, runtime)
     for epoch in range(len(run.history), config.max_epochs):  # a resumed run has its history back
         train_metrics = train_epoch(run, rows.train, epoch, streams)
         validation_metrics = evaluate(run, rows.validation, epoch)
         metrics = {"train": train_metrics, "validation": validation_metrics}
         run.history.append({"epoch": epoch, **metrics})
-        if runtime.observer is not None:
-            runtime.observer.report(epoch, metrics)
         run.best.offer(epoch, validation_metrics, model)
+        if runtime.observer is not None:
+            runtime.observer.report(epoch, metrics, run.best.epoch)
         if run.best.age(epoch) >= config.patience:
             break  # no checkpoint of a finished run: resumed, it comes to this line again
         run.plateau.step(validation_metrics[config.monitor])
         _save(run, runtime.checkpointer)
     model.load_state_dict(run.best.weights)
-    return FittedModel(model.eval(), run.best.epoch, tuple(run.history), statistics, run.seconds())
+    return FittedModel(model.eval(), run.best.epoch, tuple(run.history), run.statistics, run.seconds())
+
+
+def _train_to_the_end(
+    model: SegmentModel,
+    data: SegmentData,
+    rows: Split,
+    config: TrainingConfig,
+    streams: Streams,
+    runtime: Runtime,
+) -> FittedModel:
+    """Train for all epochs; the plateau follows the training loss, for there is no other."""
+    run = _start(model, data, rows, config.model_copy(update={"monitor": "loss"}), runtime)
+    for epoch in range(len(run.history), config.max_epochs):
+        train_metrics = train_epoch(run, rows.train, epoch, streams)
+        run.history.append({"epoch": epoch, "train": train_metrics, "validation": {}})
+        if runtime.observer is not None:
+            runtime.observer.report(epoch, {"train": train_metrics, "validation": {}}, epoch)
+        run.plateau.step(train_metrics["loss"])
+        _save(run, runtime.checkpointer)
+    last = len(run.history) - 1
+    return FittedModel(model.eval(), last, tuple(run.history), run.statistics, run.seconds())
+
+
+def _start(
+    model: SegmentModel, data: SegmentData, rows: Split, config: TrainingConfig, runtime: Runtime
+) -> _Run:
+    statistics = fit_targets(data.heads, data.targets, rows.train, config.loss.standardise_values)
+    run = _Run(model, data, config, statistics, torch.device(runtime.device), runtime.limit_s)
+    _resume(run, runtime.checkpointer)
+    return run
 
 
 def train_epoch(run: _Run, rows: Int[np.ndarray, " rows"], epoch: int, streams: Streams) -> dict[str, float]:
@@ -214,6 +253,7 @@ def train_epoch(run: _Run, rows: Int[np.ndarray, " rows"], epoch: int, streams: 
 
 def train_step(run: _Run, rows: Int[np.ndarray, " batch"]) -> Tensor:
     """One step down the gradient; returns the loss of the batch, penalty left out."""
+    run.check_time()
     batch = run.data.batch(rows, run.device)
     with _autocast(run):
         outputs = run.model(batch.x, batch.mask)
@@ -285,13 +325,13 @@ def _natural_units(
 
 
 def _defined_rows(data: SegmentData, rows: Split) -> Split:
-    """The rows that have any target; both sides must keep some."""
+    """The rows that have any target; a side that has rows must keep some."""
     kept = Split(train=data.defined(rows.train), validation=data.defined(rows.validation))
     for side, before, after in (
         ("train", rows.train, kept.train),
         ("validation", rows.validation, kept.validation),
     ):
-        if len(after) == 0:
+        if len(after) == 0 and not (side == "validation" and len(before) == 0):
             raise TrainingError(
                 f"the {side} side has {len(before)} rows, none with a target for "
                 f"{[head.name for head in data.heads]}: check the fold and the labels of its subjects"

@@ -141,6 +141,19 @@ def direction_of(name: str) -> Direction:
     return METRICS[metric].direction
 
 
+def metric_names(heads: tuple[Head, ...]) -> tuple[str, ...]:
+    """Names of all scores that `score` gives for these heads."""
+    if len(heads) == 1:
+        return _metrics_of(heads[0].kind)
+    names = tuple(f"{head.name}/{name}" for head in heads for name in _metrics_of(head.kind))
+    has_values = any(head.kind == "value" for head in heads)
+    return names + (_metrics_of("value") if has_values else ())
+
+
+def _metrics_of(kind: HeadKind) -> tuple[str, ...]:
+    return tuple(metric.name for metric in METRICS.values() if metric.kind == kind)
+
+
 def score(
     heads: tuple[Head, ...],
     predictions: Mapping[str, Shaped[np.ndarray, "rows ..."]],
@@ -181,8 +194,7 @@ def _score_head(head: Head, prediction: np.ndarray, target: np.ndarray, threshol
         arguments = (prediction[defined].astype(np.float64), target[defined].astype(np.float64))
     if head.kind == "event":
         arguments += (threshold,)
-    metrics = [metric for metric in METRICS.values() if metric.kind == head.kind]
-    return {metric.name: metric.function(*arguments) for metric in metrics}
+    return {name: METRICS[name].function(*arguments) for name in _metrics_of(head.kind)}
 
 
 def confusion(

@@ -112,6 +112,84 @@ def test_changes_reach_the_variant():
     )
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_pooling_by_mean_has_the_published_number_of_weights(variant):
+    assert (
+        count_weights(AmigosLstmConfig(variant=variant, pool="mean").build(shape(14, 1, 1)))
+        == TORCH_RAW[variant]
+    )
+
+
+def test_weights_both_ways_are_those_counted_by_hand():
+    # an LSTM of h units on i inputs: 4 h (i + h + 2); here twice, so the dense layers see 2 h
+    eeg = 2 * 80 * (70 + 22) + (40 * 15 + 15) + (15 * 10 + 10)
+    ecg = 2 * 40 * (12 + 12) + (20 * 8 + 8) + (8 * 5 + 5)
+    gsr = 2 * 40 * (8 + 12) + (20 * 8 + 8) + (8 * 5 + 5)
+    fused = (20 * 15 + 15) + (15 * 10 + 10) + (10 * 3 + 3)
+    both = AmigosLstmConfig(bidirectional=True).build(shape(70, 12, 8))
+    attended = AmigosLstmConfig(bidirectional=True, pool="attention").build(shape(70, 12, 8))
+    assert count_weights(both) == eeg + ecg + gsr + fused
+    assert count_weights(attended) - count_weights(both) == 40 + 20 + 20
+
+
+each_reading = pytest.mark.parametrize(
+    "config",
+    [
+        AmigosLstmConfig(variant=variant, bidirectional=both, pool=pool)
+        for variant in ("moderate", "maximum")
+        for both in (False, True)
+        for pool in ("last", "mean", "attention")
+    ],
+    ids=lambda config: f"{config.variant}-{config.bidirectional}-{config.pool}",
+)
+
+
+@each_reading
+def test_an_invalid_token_is_as_if_it_was_not_there(config):
+    torch.manual_seed(0)
+    model = config.build(shape(14, 1, 1)).eval()
+    for weight in model.parameters():
+        weight.data += 0.1 * torch.randn_like(weight)  # a fresh LSTM, its biases 0, would not notice zeros
+    valid = torch.tensor([0, 0, 1, 1, 0, 1, 0, 1, 0, 0], dtype=torch.bool)  # before, between and after
+    x = {"eeg": torch.randn(3, 10, 14), "ecg": torch.randn(3, 10, 1), "gsr": torch.randn(3, 10, 1)}
+    only_valid = {name: values[:, valid] for name, values in x.items()}
+    mask = {name: valid.expand(3, 10) for name in x}
+    full = {name: torch.ones(3, 4, dtype=torch.bool) for name in x}
+    assert_close(model(x, mask)["emb"], model(only_valid, full)["emb"])
+
+
+@each_reading
+def test_rows_of_different_lengths_do_not_meet(config):
+    torch.manual_seed(0)
+    model = config.build(shape(14, 1, 1)).eval()
+    x = {"eeg": torch.randn(4, 6, 14), "ecg": torch.randn(4, 6, 1), "gsr": torch.randn(4, 6, 1)}
+    lengths = torch.tensor([6, 1, 0, 3])
+    mask = {name: torch.arange(6) < lengths[:, None] for name in x}
+    whole = model(x, mask)["emb"]
+    for row in range(4):
+        part = slice(row, row + 1)
+        alone = model({m: v[part] for m, v in x.items()}, {m: v[part] for m, v in mask.items()})
+        assert_close(alone["emb"], whole[part], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize(("both", "pool", "notices"), [
+    (False, "last", False), (True, "last", True), (False, "mean", True), (False, "attention", True)
+])  # fmt: skip
+def test_what_the_pool_keeps_of_the_order_of_a_long_sequence(both, pool, notices):
+    """A forward LSTM that forgets at once knows the last token only; the others also know the first."""
+    model = AmigosLstmConfig(bidirectional=both, pool=pool).build(shape(14, 1, 1)).eval()
+    for name, weight in model.named_parameters():
+        n_units = len(weight) // 4
+        if "bias_ih" in name:
+            weight.data[n_units : 2 * n_units] = -100.0  # the forget gate stays shut
+        if "weight_hh" in name:
+            weight.data.zero_()
+    x = {"eeg": torch.randn(8, 5, 14), "ecg": torch.randn(8, 5, 1), "gsr": torch.randn(8, 5, 1)}
+    mask = {name: torch.ones(8, 5, dtype=torch.bool) for name in x}
+    other = {name: torch.cat([-values[:, :1], values[:, 1:]], dim=1) for name, values in x.items()}
+    assert torch.equal(model(x, mask)["emb"], model(other, mask)["emb"]) != notices
+
+
 def test_state_is_read_at_the_last_valid_token_not_after_the_padding():
     model = AmigosLstmConfig().build(shape(14, 1, 1)).eval()
     short = {"eeg": torch.randn(2, 5, 14), "ecg": torch.randn(2, 5, 1), "gsr": torch.randn(2, 5, 1)}

@@ -1,5 +1,7 @@
 """What every model must do, over the registry; a new model needs a line in CONFIGS and nothing else."""
 
+import itertools
+
 import pytest
 import torch
 from pydantic import TypeAdapter
@@ -15,6 +17,13 @@ CONFIGS = {
     "amigos_lstm": AmigosLstmConfig(),
     "amigos_lstm-batch-norm": AmigosLstmConfig(variant="maximum"),
     "amigos_lstm-layer-norm": AmigosLstmConfig(variant="maximum", norm="ln", recurrent_dropout=0.3),
+    **{
+        f"amigos_lstm-{pool}{'-both-ways' * both}": AmigosLstmConfig(pool=pool, bidirectional=both)
+        for pool, both in itertools.product(("last", "mean", "attention"), (False, True))
+    },
+    "amigos_lstm-all": AmigosLstmConfig(
+        variant="maximum", pool="attention", bidirectional=True, recurrent_dropout=0.3
+    ),
     "mlp": MlpConfig(),
     "mlp-linear": MlpConfig(hidden=()),
 }

@@ -9,7 +9,8 @@ import pytest
 
 from emo_ray.errors import JournalError
 from emo_ray.orchestration.cluster import cluster
-from emo_ray.orchestration.folds import FoldRun, Resources, run_missing
+from emo_ray.orchestration.engine import Resources
+from emo_ray.orchestration.folds import FoldRun, run_missing
 from emo_ray.orchestration.plan import make_plan
 from emo_ray.results.journal import JOURNAL, Journal
 from emo_ray.run import execute

@@ -100,9 +100,12 @@ def test_a_fold_with_a_subject_on_two_sides_can_not_be_made():
         Fold("f", train=("a", "b"), validation=("c",), test=("b",))
 
 
-def test_a_fold_with_an_empty_side_can_not_be_made():
-    with pytest.raises(ProtocolError, match="no validation subject"):
-        Fold("f", train=("a",), validation=(), test=("b",))
+@pytest.mark.parametrize(
+    ("train", "test", "side"), [((), ("b",), "train"), (("a",), (), "validation or test")]
+)
+def test_a_fold_that_trains_on_nobody_or_scores_nobody_can_not_be_made(train, test, side):
+    with pytest.raises(ProtocolError, match=f"no {side} subject"):
+        Fold("f", train=train, validation=(), test=test)
 
 
 def test_the_order_of_folds_does_not_depend_on_hashing():

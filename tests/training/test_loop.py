@@ -28,7 +28,7 @@ class Recorder:
     def __init__(self, stop_after=None):
         self.heard, self.stop_after = [], stop_after
 
-    def report(self, epoch, metrics):
+    def report(self, epoch, metrics, best_epoch):
         self.heard.append((epoch, metrics))
         if epoch == self.stop_after:
             raise KeyboardInterrupt

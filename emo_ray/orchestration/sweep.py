@@ -1,0 +1,201 @@
+"""A sweep from start to end: features, plan, searches, and for nested LOSO the tests of what they choose."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import optuna
+
+from emo_ray.errors import ConfigError, SearchError
+from emo_ray.orchestration.engine import n_slots, run_source
+from emo_ray.orchestration.probe import Estimate, measure
+from emo_ray.orchestration.study import Study, describe, load_features
+from emo_ray.orchestration.sweep_plan import SweepPlan, SweepRequest, extractions, plan_sweep
+from emo_ray.orchestration.sweep_source import Listeners, SweepSource
+from emo_ray.results.journal import Journal
+from emo_ray.results.run_result import RunRecord
+from emo_ray.results.search_journal import SEARCH_JOURNAL, SearchJournal, load_search, read_candidates
+from emo_ray.results.search_results import Candidate, Direction, SearchResults
+from emo_ray.results.study_folder import open_folder
+from emo_ray.results.study_results import StudyResults
+from emo_ray.search.board import SearchBoard
+from emo_ray.search.checks import check_search
+from emo_ray.search.config import COSTS
+from emo_ray.search.desk import Clock, Desk, Rules
+from emo_ray.search.storage import open_storage, shown_url
+from emo_ray.store.segment_table import SegmentTable
+from emo_ray.training.metrics import direction_of
+
+PLAN_ATTRIBUTE = "emo_ray.plan"
+
+
+@runtime_checkable
+class SweepObserver(Protocol):
+    """Someone who follows a sweep; nothing it does or fails to do can cost a result."""
+
+    def approved(self, estimate: Estimate) -> bool:
+        """Told what it will cost; returns whether it may start."""
+
+    def opened(self, results: SearchResults) -> None:
+        """The plan stands; what an earlier start has found is in ``results``."""
+
+    def heard(self, record: RunRecord) -> None:
+        """A test of a nested study was recorded."""
+
+    def heard_candidate(self, candidate: Candidate) -> None:
+        """A candidate has ended."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What to search, in which study.
+
+    Attributes
+    ----------
+    study : its experiments are what the search changes; where it is kept, whose data, on which resources
+    storage : Optuna's: ``"journal"``, ``"sqlite"`` or an URL
+    """
+
+    study: Study
+    request: SweepRequest
+    storage: str = "journal"
+
+
+def run_sweep(sweep: Sweep, observer: SweepObserver) -> SearchResults:
+    """Search what is missing, inside a cluster; returns all that is known of it afterwards.
+
+    Raises
+    ------
+    EmoRayError : anything that stops the sweep before it starts, too large a share of failures; failed
+        candidates and failed tests are rows instead
+    """
+    study, request = sweep.study, sweep.request
+    check_search(request.search, request.experiments[0])
+    tables = {name: load_features(study, one) for name, one in extractions(request).items()}
+    plan = plan_sweep(request, tables)
+    table = tables[request.experiments[0].features]
+    described = describe(study, plan, table, plan.subjects)
+    results = replace(described, header={**described.header, "search": _header(sweep, plan, described.name)})
+    with Journal(results.folder) as journal:
+        # Under the journal's lock: two starts of one command can not both write the header.
+        open_folder(results)
+        _run(sweep, plan, tables, journal, observer)
+    return load_search(results.folder)
+
+
+def _run(
+    sweep: Sweep,
+    plan: SweepPlan,
+    tables: Mapping[str, SegmentTable],
+    journal: Journal,
+    observer: SweepObserver,
+) -> None:
+    resources = sweep.study.resources
+    before = load_search(journal.folder)
+    storage = open_storage(sweep.storage, journal.folder)
+    estimate = measure(plan, tables, n_slots(resources), before)
+    if not observer.approved(estimate):
+        raise ConfigError("not started, as you said; --yes starts it without asking")
+    observer.opened(before)
+    with SearchJournal(journal.folder) as search_journal, _board(plan, before) as board:
+        desks = _desks(plan, storage, search_journal, before)
+        listeners = Listeners(board, observer.heard_candidate, observer.heard)
+        source = SweepSource(plan, desks, journal, listeners)
+        run_source(source, tables, resources, journal.folder / "checkpoints")
+
+
+def _desks(
+    plan: SweepPlan,
+    storage: optuna.storages.BaseStorage,
+    journal: SearchJournal,
+    before: SearchResults,
+) -> dict[str, Desk]:
+    known = read_candidates(journal.path)
+    elapsed = [one.elapsed_s for rows in known.values() for one in rows.values()]
+    hours = plan.config.budget.hours
+    clock = Clock(before_s=max(elapsed, default=0.0), limit_s=3600 * hours if hours else None)
+    rules = Rules(
+        config=plan.config,
+        directions=before.directions,
+        n_folds=len(plan.searches[0].folds),
+        epochs_a_fold=plan.epochs_a_fold,
+        at_once=plan.at_once,
+    )
+    desks = {}
+    for search in plan.searches:
+        study = _optuna_study(
+            before.header["study_names"][search.key], before.directions, storage, plan.digest
+        )
+        desk = Desk(search.key, search.stream, rules, study, storage, journal, clock)
+        desk.restore(known.get(search.key, {}).values())
+        desks[search.key] = desk
+    return desks
+
+
+def _optuna_study(
+    name: str, directions: tuple[Direction, ...], storage: optuna.storages.BaseStorage, digest: str
+) -> optuna.Study:
+    study = optuna.create_study(
+        study_name=name,
+        storage=storage,
+        directions=["maximize" if direction == "max" else "minimize" for direction in directions],
+        load_if_exists=True,
+    )
+    found = study.user_attrs.get(PLAN_ATTRIBUTE)
+    if found is None and not study.get_trials(deepcopy=False):
+        study.set_user_attr(PLAN_ATTRIBUTE, digest)
+    elif found != digest:
+        raise SearchError(
+            f"the storage holds an Optuna study {name!r} of another space, or of other data: give this one "
+            "another --study, or another --storage"
+        )
+    return study
+
+
+def _header(sweep: Sweep, plan: SweepPlan, name: str) -> dict[str, Any]:
+    """What ``study.json`` tells of the search."""
+    config = plan.config
+    return {
+        "nested": plan.nested,
+        **config.model_dump(mode="json", exclude={"space", "first", "at_once"}),
+        "space": config.space.model_dump(mode="json")["dimensions"],
+        "n_first": len(config.first),
+        "at_once": plan.at_once,
+        "directions": [_direction(objective) for objective in config.objectives],
+        "subjects": sorted({subject for search in plan.searches for subject in search.subjects}),
+        "set_aside": list(sweep.request.set_aside),
+        "storage": shown_url(sweep.storage),
+        "study_names": {one.key: f"{name}/{one.key}" if one.key else name for one in plan.searches},
+        "epochs_a_fold": plan.epochs_a_fold,
+        "n_folds": len(plan.searches[0].folds),
+        "inner_folds": {
+            search.key: [
+                [fold.name, list(fold.train), list(fold.validation or fold.test)] for fold in search.folds
+            ]
+            for search in plan.searches
+        },
+        "bases": [experiment.identity() for experiment in sweep.request.experiments],
+    }
+
+
+def _direction(objective: str) -> Direction:
+    return "min" if objective in COSTS else direction_of(objective)
+
+
+def _board(plan: SweepPlan, before: SearchResults) -> SearchBoard:
+    per_search = plan.config.budget.n_candidates
+    board = SearchBoard(
+        total_candidates=per_search * len(plan.searches) if per_search else None,
+        metric=plan.config.objectives[0],
+        direction=before.directions[0],
+        n_searches=len(plan.searches),
+    )
+    told = [one for rows in before.searches.values() for one in rows]
+    states = [one.state for one in told]
+    if told:
+        best = before.best("") if not plan.nested else None
+        n_tested = sum(record.status == "finished" for record in before.study.records.values())
+        counts = (states.count("complete"), states.count("pruned"), states.count("fail"))
+        board.resumed(*counts, best, n_searches_done=n_tested)
+    return board

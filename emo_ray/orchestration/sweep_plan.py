@@ -1,0 +1,265 @@
+"""Plan of a sweep: its searches, their subjects and inner folds, and every reason to refuse. Pure."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from emo_ray.errors import ConfigError, ProtocolError
+from emo_ray.experiment import ExperimentConfig, RunSpec
+from emo_ray.files import text_digest
+from emo_ray.orchestration.plan import Plan, check_classes, make_plan
+from emo_ray.protocols.fold import Fold
+from emo_ray.provenance import RESULT_ROOMS, SEARCH_ROOMS, code_digest
+from emo_ray.results.search_results import Candidate
+from emo_ray.search.config import COSTS, FlatScoring, SearchConfig
+from emo_ray.search.inner_folds import inner_folds
+from emo_ray.space import SearchSpace
+from emo_ray.store.segment_table import SegmentTable
+from emo_ray.training.config import PRIMARY
+
+MAX_EXTRACTIONS = 16
+"""More ways to make features than this in one space are more likely a slip than a wish."""
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """One search.
+
+    Attributes
+    ----------
+    key : its name in the study
+    stream : what its random draws are named by; columns that share an outer fold share their draws
+    folds : inner folds, on which every candidate is trained
+    outer : the run that tests what it chooses; None in a plain sweep
+    """
+
+    key: str
+    stream: str
+    base: ExperimentConfig
+    folds: tuple[Fold, ...]
+    outer: RunSpec | None = None
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Whose data choose, sorted."""
+        found = {name for fold in self.folds for name in (*fold.train, *fold.validation, *fold.test)}
+        return tuple(sorted(found))
+
+
+@dataclass(frozen=True)
+class SweepPlan(Plan):
+    """All searches of a study; ``specs`` are the outer runs of nested LOSO.
+
+    Attributes
+    ----------
+    config : with objectives by their own names
+    features : digest of each choice of features that a candidate may make
+    keys : by features' digest, then by subject: where features lie
+    """
+
+    config: SearchConfig
+    searches: tuple[SearchPlan, ...]
+    nested: bool
+    features: Mapping[str, ExperimentConfig]
+    keys: Mapping[str, Mapping[str, str]]
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Everybody who takes part in anything, sorted."""
+        searched = {name for search in self.searches for name in search.subjects}
+        return tuple(sorted({*searched, *super().subjects}))
+
+    @property
+    def digest(self) -> str:
+        """Names the sweep: changes with whatever could change which candidate comes after which."""
+        content = {
+            "outer": [spec.fingerprint for spec in self.specs],
+            "search": self.config.identity(),
+            "searches": [
+                [one.key, one.base.identity(), [_sides(fold) for fold in one.folds]] for one in self.searches
+            ],
+            "features": {name: [keys[one] for one in self.subjects] for name, keys in self.keys.items()},
+            "code": code_digest((*RESULT_ROOMS, *SEARCH_ROOMS)),
+        }
+        return text_digest(json.dumps(content, sort_keys=True))
+
+    @property
+    def epochs_a_fold(self) -> int:
+        """Most epochs of an inner run; steps are counted by it."""
+        return self.searches[0].base.training.max_epochs
+
+    @property
+    def at_once(self) -> int | None:
+        """Candidates of one search at a time; None: as many as there is room for."""
+        # A nested result must not depend on how large a cluster was.
+        return (self.config.at_once or 1) if self.nested else self.config.at_once
+
+    def inner_specs(self, search: SearchPlan, candidate: Candidate) -> tuple[RunSpec, ...]:
+        """The runs of a candidate."""
+        experiment = search.base.changed(candidate.params)
+        return tuple(RunSpec(experiment, fold, self.keys[experiment.features]) for fold in search.folds)
+
+
+@dataclass(frozen=True)
+class SweepRequest:
+    """What is to be planned: experiments (several only where nested, one a column) and their search."""
+
+    experiments: tuple[ExperimentConfig, ...]
+    search: SearchConfig
+    nested: bool = False
+    set_aside: tuple[str, ...] = ()
+
+
+def extractions(request: SweepRequest) -> dict[str, ExperimentConfig]:
+    """Every choice of features that a candidate may make, by digest; each is computed once.
+
+    Raises
+    ------
+    ConfigError : there are too many
+    """
+    base, space = request.experiments[0], request.search.space
+    dimensions = {key: one for key, one in space.dimensions.items() if key.startswith("extraction.")}
+    found = [base.changed(point) for point in SearchSpace(dimensions=dimensions).grid()] if dimensions else []
+    if len(found) > MAX_EXTRACTIONS:
+        raise ConfigError(
+            f"the space offers {len(found)} ways to make features ({', '.join(dimensions)}), and each is computed "
+            f"for every subject: keep it to {MAX_EXTRACTIONS}"
+        )
+    return {experiment.features: experiment for experiment in (base, *found)}
+
+
+def plan_sweep(request: SweepRequest, tables: Mapping[str, SegmentTable]) -> SweepPlan:
+    """The searches of a study and their folds; ``tables`` are by features' digest.
+
+    Raises
+    ------
+    ConfigError, ProtocolError : everything that would fail later
+    """
+    config = _resolved(request)
+    first = request.experiments[0]
+    table = tables[first.features]
+    outer = make_plan(request.experiments, table)
+    for other in tables.values():
+        _check_alike(table, other)
+    _check_request(request, config)
+    searches = _nested(request, config, outer) if request.nested else (_plain(request, config, outer),)
+    targets = first.task.targets(table.columns)
+    for search in searches:
+        for fold in search.folds:
+            check_classes(first.task.heads, targets, table, fold)
+    plan = SweepPlan(
+        specs=tuple(search.outer for search in searches if search.outer is not None),
+        notes=(*outer.notes, *_notes(request, config)),
+        groups=outer.groups,
+        config=config,
+        searches=searches,
+        nested=request.nested,
+        features=extractions(request),
+        keys={name: one.keys for name, one in tables.items()},
+    )
+    _check_prior(plan)
+    return plan
+
+
+def _resolved(request: SweepRequest) -> SearchConfig:
+    """The search with objectives by their own names; a grid is its points, tried in order."""
+    search, primary = request.search, request.experiments[0].task.primary_metric
+    objectives = tuple(primary if name == PRIMARY else name for name in search.objectives)
+    grid = search.space.grid() if search.sampler == "grid" else ()
+    return search.model_copy(update={"objectives": objectives, "first": (*search.first, *grid)})
+
+
+def _check_request(request: SweepRequest, config: SearchConfig) -> None:
+    problems = []
+    if len(request.experiments) > 1 and not request.nested:
+        problems.append("a plain sweep searches one column: give --scaling train or transductive")
+    if request.nested:
+        if isinstance(config.scoring, FlatScoring):
+            problems.append(
+                "nested and flat exclude each other: flat chooses by the subjects that are tested"
+            )
+        if config.budget.hours is not None or config.budget.n_candidates is None:
+            problems.append(
+                "a nested search can not be limited by time, for its result would depend on how fast the "
+                "machine is: give --candidates alone"
+            )
+        if request.set_aside:
+            problems.append("--set-aside is for plain sweeps: nested LOSO sets every subject aside in turn")
+        slow = [name for name in config.objectives if name == "latency_ms"]
+        if slow:
+            problems.append("latency_ms differs between machines, and so would a nested result: leave it out")
+    if problems:
+        raise ConfigError(
+            "\n".join([f"the sweep: {len(problems)} problems", *(f"  {one}" for one in problems)])
+        )
+
+
+def _nested(request: SweepRequest, config: SearchConfig, outer: Plan) -> tuple[SearchPlan, ...]:
+    identity = {
+        **config.identity(),
+        "n_candidates": config.budget.n_candidates,
+        "at_once": config.at_once or 1,
+    }
+    several = len(request.experiments) > 1
+    searches = []
+    for spec in outer.specs:
+        fold = spec.fold
+        others = tuple(sorted((*fold.train, *fold.validation)))
+        # Nobody validates: what the search has chosen says when to stop.
+        whole = replace(spec, fold=Fold(fold.name, others, (), fold.test), search=identity)
+        groups = {name: outer.groups[name] for name in others}
+        searches.append(
+            SearchPlan(
+                key=f"{whole.column}/{fold.name}" if several else fold.name,
+                stream=fold.name,
+                base=spec.experiment,
+                folds=inner_folds(fold.name, groups, config.scoring, spec.experiment),
+                outer=whole,
+            )
+        )
+    return tuple(searches)
+
+
+def _plain(request: SweepRequest, config: SearchConfig, outer: Plan) -> SearchPlan:
+    base = request.experiments[0]
+    unknown = sorted(set(request.set_aside) - set(outer.subjects))
+    if unknown:
+        raise ProtocolError(f"--set-aside: {', '.join(unknown)} not among the subjects of this study")
+    groups = {name: group for name, group in outer.groups.items() if name not in request.set_aside}
+    return SearchPlan("", "", base, inner_folds("", groups, config.scoring, base))
+
+
+def _check_alike(table: SegmentTable, other: SegmentTable) -> None:
+    if set(table.subjects) != set(other.subjects):
+        raise ConfigError(
+            "the choices of features in the space have different subjects: "
+            f"{', '.join(sorted(set(table.subjects) ^ set(other.subjects)))} are not in all of them"
+        )
+
+
+def _check_prior(plan: SweepPlan) -> None:
+    """Points that somebody's data have chosen may not steer a search whose outcome is tested on them."""
+    prior = set(plan.config.prior_subjects)
+    tested = {name for spec in plan.specs for name in spec.fold.test} & prior
+    if tested:
+        raise ProtocolError(
+            f"the points to try first were chosen on {', '.join(sorted(tested))}, whom this nested study tests: "
+            "take them from a study that has not seen these people, or leave out --warm-start"
+        )
+
+
+def _notes(request: SweepRequest, config: SearchConfig) -> Iterator[str]:
+    if isinstance(config.scoring, FlatScoring):
+        yield (
+            "FLAT: candidates are scored on the test subjects of the folds, so the best score is optimistic; it "
+            "is no estimate for a new person"
+        )
+    if request.nested and config.candidate_limit_s is not None:
+        yield "runs have a time limit: on a slower machine other candidates may fail, and others be chosen"
+    if any(name in COSTS for name in config.objectives):
+        yield "the candidate that is handed on is the best by the first objective; the others show in the front"
+
+
+def _sides(fold: Fold) -> Sequence[Any]:
+    return [fold.name, list(fold.train), list(fold.validation), list(fold.test)]
