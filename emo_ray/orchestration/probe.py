@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import ray
 
 from emo_ray.experiment import RunSpec
+from emo_ray.orchestration.engine import Resources, n_slots
 from emo_ray.orchestration.sweep_plan import SearchPlan, SweepPlan
 from emo_ray.results.search_results import SearchResults
 from emo_ray.run import fit
@@ -43,9 +44,9 @@ class Estimate:
 
 
 def measure(
-    plan: SweepPlan, tables: Mapping[str, SegmentTable], n_slots: int, before: SearchResults
+    plan: SweepPlan, tables: Mapping[str, SegmentTable], resources: Resources, before: SearchResults
 ) -> Estimate:
-    """Count the trainings of a sweep and time two epochs of its base, in a worker."""
+    """Count the trainings of a sweep, and time two epochs of its base where they are to run."""
     n_candidates = plan.config.budget.n_candidates or 1
     n_folds = sum(len(search.folds) for search in plan.searches)
     done = sum(len(one.folds) for rows in before.searches.values() for one in rows)
@@ -53,7 +54,7 @@ def measure(
     estimate = Estimate(
         n_trainings=n_candidates * n_folds + len(plan.specs),
         n_done=done + len(tested),
-        n_slots=n_slots,
+        n_slots=n_slots(resources),
         epochs_a_run=plan.epochs_a_fold,
         epoch_s=0.0,
         hours=plan.config.budget.hours,
@@ -62,9 +63,12 @@ def measure(
     if estimate.n_done >= estimate.n_trainings:
         return estimate
     search = plan.searches[0]
-    task = ray.remote(num_cpus=1)(_seconds_an_epoch)
-    seconds = ray.get(task.remote(_probe_spec(plan, search), ray.put(tables[search.base.features])))
-    return replace(estimate, epoch_s=seconds)
+    spec, table = _probe_spec(plan, search), tables[search.base.features]
+    if resources.gpus_per_run:
+        task = ray.remote(num_gpus=resources.gpus_per_run)(_seconds_an_epoch)
+        return replace(estimate, epoch_s=ray.get(task.remote(spec, ray.put(table), "cuda")))
+    # Not in a worker: that would have to load torch first, which takes longer than the probe.
+    return replace(estimate, epoch_s=_seconds_an_epoch(spec, table, "cpu"))
 
 
 def _probe_spec(plan: SweepPlan, search: SearchPlan) -> RunSpec:
@@ -72,13 +76,13 @@ def _probe_spec(plan: SweepPlan, search: SearchPlan) -> RunSpec:
     return RunSpec(search.base.changed(changes), search.folds[0], plan.keys[search.base.features])
 
 
-def _seconds_an_epoch(spec: RunSpec, table: SegmentTable) -> float:
+def _seconds_an_epoch(spec: RunSpec, table: SegmentTable, device: str) -> float:
     clocks: list[float] = []
 
     class Clock:
         def report(self, epoch: int, metrics: object, best_epoch: int) -> None:
             clocks.append(time.perf_counter())
 
-    fit(spec, table, Runtime(observer=Clock()))
+    fit(spec, table, Runtime(device=device, observer=Clock()))
     # the first epoch warms up
     return clocks[-1] - clocks[-2]

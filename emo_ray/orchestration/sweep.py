@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import optuna
 
 from emo_ray.errors import ConfigError, SearchError
-from emo_ray.orchestration.engine import n_slots, run_source
+from emo_ray.orchestration.engine import run_source
 from emo_ray.orchestration.probe import Estimate, measure
 from emo_ray.orchestration.study import Study, describe, load_features
 from emo_ray.orchestration.sweep_plan import SweepPlan, SweepRequest, extractions, plan_sweep
@@ -94,7 +94,7 @@ def _run(
     resources = sweep.study.resources
     before = load_search(journal.folder)
     storage = open_storage(sweep.storage, journal.folder)
-    estimate = measure(plan, tables, n_slots(resources), before)
+    estimate = measure(plan, tables, resources, before)
     if not observer.approved(estimate):
         raise ConfigError("not started, as you said; --yes starts it without asking")
     observer.opened(before)

@@ -1,38 +1,31 @@
-"""Figures of a report: PNG, drawn with Agg and no global state, in colour-blind safe colours."""
+"""Figures of the results of a study: scores by subject, predictions against truth, learning curves."""
 
-import io
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-import matplotlib.figure
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.ticker import MaxNLocator
 
 from emo_ray.reports.content import shown_name
+from emo_ray.reports.drawing import (
+    HOLE_COLOUR,
+    NETWORK_COLOUR,
+    QUIET,
+    REFERENCE_COLOUR,
+    WIDTH_IN,
+    Figure,
+    canvas,
+    legend_above,
+    png,
+)
 from emo_ray.results.pooling import NETWORK, PooledPredictions, concatenate, read_run
 from emo_ray.results.run_result import RunRecord
 from emo_ray.results.study_results import StudyResults
 from emo_ray.results.summary import Section, Summary, per_subject
 from emo_ray.tasks.base import Head
 from emo_ray.training.metrics import direction_of
-
-# Okabe & Ito (2008), "Color universal design"
-NETWORK_COLOUR, REFERENCE_COLOUR, HOLE_COLOUR, QUIET = "#0072B2", "#E69F00", "#D55E00", "#666666"
-WIDTH_IN = 6.6
-DPI = 150
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A drawn figure: file name without ending, what it shows in words, and its bytes."""
-
-    name: str
-    caption: str
-    png: bytes
 
 
 def section_figures(results: StudyResults, summary: Summary, section: Section) -> tuple[Figure, ...]:
@@ -66,7 +59,7 @@ def subject_bars(section: Section, metric: str, name: str) -> Figure:
     """The network against the linear reference, a pair of bars a subject; holes are named, not left out."""
     subjects = list(dict.fromkeys(row.subject for row in section.subjects))
     reference = "linear" if "linear" in section.models else list(section.models)[-1]
-    drawing, (axes,) = _canvas(height_in=1.3 + 0.28 * len(subjects))
+    drawing, (axes,) = canvas(height_in=1.3 + 0.28 * len(subjects))
     places = np.arange(len(subjects))
     for model, offset, colour in ((NETWORK, -0.19, NETWORK_COLOUR), (reference, 0.19, REFERENCE_COLOUR)):
         scores = per_subject(section.subjects, model, metric)
@@ -82,9 +75,9 @@ def subject_bars(section: Section, metric: str, name: str) -> Figure:
     better = "higher" if direction_of(metric) == "max" else "lower"
     axes.set_xlabel(f"{shown_name(metric)} on the test subject ({better} is better)")
     axes.axvline(0, color="black", linewidth=0.8)
-    _legend_above(axes, columns=4)
+    legend_above(axes, columns=4)
     caption = f"{shown_name(metric)} of every subject: network and {reference} reference, {section.column}."
-    return _png(drawing, name, caption)
+    return png(drawing, name, caption)
 
 
 def _name_holes(axes: Axes, section: Section, subjects: Sequence[str], metric: str) -> None:
@@ -117,7 +110,7 @@ def confusion_matrix(pooled: PooledPredictions, head: Head, name: str) -> Figure
     # A class that nobody has in truth keeps a row of zeros.
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     side = max(3.6, 1.6 + 0.75 * n_classes)
-    drawing, (axes,) = _canvas(height_in=side, width_in=side + 1.2)
+    drawing, (axes,) = canvas(height_in=side, width_in=side + 1.2)
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.ndindex(n_classes, n_classes):
         share = shares[row, column]
@@ -129,12 +122,12 @@ def confusion_matrix(pooled: PooledPredictions, head: Head, name: str) -> Figure
     axes.set_yticks(range(n_classes), head.classes, parse_math=False)
     axes.set(xlabel="predicted class", ylabel="true class")
     drawing.colorbar(image, ax=axes, label="share of the true class", shrink=0.8)
-    return _png(drawing, name, f"{head.name}: true and predicted class of all test segments.")
+    return png(drawing, name, f"{head.name}: true and predicted class of all test segments.")
 
 
 def value_scatter(pooled: PooledPredictions, heads: Sequence[Head], name: str) -> Figure:
     """Predicted against true value of every segment, a panel a head, with the identity line."""
-    drawing, panels = _canvas(height_in=WIDTH_IN / max(len(heads), 2) + 0.4, columns=len(heads))
+    drawing, panels = canvas(height_in=WIDTH_IN / max(len(heads), 2) + 0.4, columns=len(heads))
     for axes, head in zip(panels, heads, strict=True):
         truth, guess = pooled.targets[head.name], pooled.models[NETWORK][head.name]  # (segments,) each
         defined = np.isfinite(truth)
@@ -145,7 +138,7 @@ def value_scatter(pooled: PooledPredictions, heads: Sequence[Head], name: str) -
         axes.set_title(head.name, fontsize=10, parse_math=False)
         axes.set(xlabel="true, in units of the rating", ylabel="predicted, same units")
     heads_named = ", ".join(head.name for head in heads)
-    return _png(drawing, name, f"Predicted against true {heads_named} of all test segments; line: identity.")
+    return png(drawing, name, f"Predicted against true {heads_named} of all test segments; line: identity.")
 
 
 def _identity_line(axes: Axes, truth: Float[np.ndarray, " segments"]) -> None:
@@ -159,7 +152,7 @@ def precision_recall(pooled: PooledPredictions, head: Head, name: str) -> Figure
     from sklearn.metrics import precision_recall_curve
 
     truth = pooled.targets[head.name]
-    drawing, (axes,) = _canvas(height_in=4.2, width_in=5.6)
+    drawing, (axes,) = canvas(height_in=4.2, width_in=5.6)
     for model, colour in ((NETWORK, NETWORK_COLOUR), ("linear", REFERENCE_COLOUR)):
         guess = pooled.models.get(model, {}).get(head.name, np.full_like(truth, np.nan))
         defined = np.isfinite(truth) & np.isfinite(guess)
@@ -170,13 +163,13 @@ def precision_recall(pooled: PooledPredictions, head: Head, name: str) -> Figure
     rate = float(np.mean(truth[np.isfinite(truth)])) if np.isfinite(truth).any() else 0.0
     axes.axhline(rate, color=QUIET, linestyle="--", linewidth=1.2, label=f"rate of the event, {rate:.2f}")
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02))
-    _legend_above(axes, columns=3)
-    return _png(drawing, name, f"{head.name}: precision and recall over all test segments.")
+    legend_above(axes, columns=3)
+    return png(drawing, name, f"{head.name}: precision and recall over all test segments.")
 
 
 def learning_curves(records: Sequence[RunRecord], name: str) -> Figure:
     """Loss over epochs, a thin line a fold, and their median as long as at least half of them train."""
-    drawing, panels = _canvas(height_in=3.4, columns=2)
+    drawing, panels = canvas(height_in=3.4, columns=2)
     for axes, split in zip(panels, ("train", "validation"), strict=True):
         curves = [_losses(record, split) for record in records]
         for curve in curves:
@@ -195,7 +188,7 @@ def learning_curves(records: Sequence[RunRecord], name: str) -> Figure:
         best, np.full(len(best), 0.02), "|", color=HOLE_COLOUR, transform=bottom, label="best epoch"
     )
     panels[1].legend(fontsize=8, frameon=False)
-    return _png(drawing, name, "Loss of every fold over epochs; ticks below: epochs whose weights were used.")
+    return png(drawing, name, "Loss of every fold over epochs; ticks below: epochs whose weights were used.")
 
 
 def _losses(record: RunRecord, split: str) -> Float[np.ndarray, " epochs"]:
@@ -211,29 +204,3 @@ def _median_curve(curves: Sequence[Float[np.ndarray, " _"]]) -> Float[np.ndarray
     n_epochs = lengths[len(lengths) // 2]
     running = ([curve[epoch] for curve in curves if curve.size > epoch] for epoch in range(n_epochs))
     return np.array([np.nanmedian(losses) for losses in running], np.float64)
-
-
-def _canvas(
-    height_in: float, width_in: float = WIDTH_IN, columns: int = 1
-) -> tuple[matplotlib.figure.Figure, list[Axes]]:
-    # Not pyplot, which keeps every figure in a global list.
-    drawing = matplotlib.figure.Figure(figsize=(width_in, height_in), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(drawing)
-    panels = [drawing.add_subplot(1, columns, column + 1) for column in range(columns)]
-    for axes in panels:
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(labelsize=8)
-    return drawing, panels
-
-
-def _legend_above(axes: Axes, columns: int) -> None:
-    axes.legend(
-        loc="lower left", bbox_to_anchor=(0, 1.0), ncols=columns, fontsize=8, frameon=False, borderaxespad=0.2
-    )
-
-
-def _png(drawing: matplotlib.figure.Figure, name: str, caption: str) -> Figure:
-    target = io.BytesIO()
-    save: Callable[..., None] = drawing.savefig
-    save(target, format="png", metadata={"Software": None})  # no version in the bytes
-    return Figure(name, caption, target.getvalue())

@@ -17,16 +17,23 @@ from emo_ray.reports.content import (
     small_print,
     subject_table,
 )
-from emo_ray.reports.figures import Figure
+from emo_ray.reports.drawing import Figure
 from emo_ray.reports.grouping import notes_table, rejected_table
 from emo_ray.reports.setting import own_setting, setting_table
 from emo_ray.results.summary import Section, Summary
 
 
-def markdown_report(summary: Summary, figures: Mapping[str, Sequence[Figure]]) -> str:
-    """The whole report; ``figures`` has those of each candidate, drawn or not."""
+def markdown_report(
+    summary: Summary, figures: Mapping[str, Sequence[Figure]], chosen: Sequence[str] = ()
+) -> str:
+    """The whole report; ``figures`` has those of each candidate, drawn or not.
+
+    Parameters
+    ----------
+    chosen : Markdown on how the settings were chosen, if a search did
+    """
     parts = [f"# {plain(summary.name)}", f"**{plain(headline(summary))}**"]
-    parts += ["## Setting", markdown_table(setting_table(summary))]
+    parts += ["## Setting", markdown_table(setting_table(summary)), *chosen]
     for section in summary.sections:
         parts += _section(summary, section, figures.get(section.candidate, ()))
     parts += _if_any("Failed runs", failure_table(summary))

@@ -18,7 +18,7 @@ from emo_ray.reports.content import (
     small_print,
     subject_table,
 )
-from emo_ray.reports.figures import DPI, Figure
+from emo_ray.reports.drawing import DPI, Figure
 from emo_ray.reports.grouping import notes_table, rejected_table
 from emo_ray.reports.setting import own_setting, setting_table
 from emo_ray.results.summary import Section, Summary
@@ -49,6 +49,7 @@ td.long { white-space: normal; min-width: 14rem; text-align: left; }
 tr.marked td { background: #fdf0e8; color: #8c2f00; } tr.network td { font-weight: 600; }
 figure { margin: 1.5rem 0; break-inside: avoid; } img { max-width: 100%; height: auto; }
 figcaption { font-size: .9rem; color: #444; }
+details { margin: .5rem 0; } summary { cursor: pointer; }
 @media print {
   @page { margin: 12mm; }
   body { max-width: none; padding: 0; font-size: 11pt; } h2, h3 { break-after: avoid; }
@@ -67,19 +68,29 @@ LONG_CELL = 40
 """Characters from which a cell wraps."""
 
 
-def html_report(summary: Summary, figures: Mapping[str, Sequence[Figure]]) -> str:
-    """The whole page; every text that came from a file is escaped."""
+def html_report(summary: Summary, figures: Mapping[str, Sequence[Figure]], chosen: Sequence[str] = ()) -> str:
+    """The whole page; every text that came from a file is escaped.
+
+    Parameters
+    ----------
+    chosen : HTML on how the settings were chosen, if a search did
+    """
     body = [f"<h1>{escape(summary.name)}</h1>", f'<p class="headline">{escape(headline(summary))}</p>']
-    body += ["<h2>Setting</h2>", html_table(setting_table(summary), words=True)]
+    body += ["<h2>Setting</h2>", html_table(setting_table(summary), words=True), *chosen]
     for section in summary.sections:
         body += _section(summary, section, figures.get(section.candidate, ()))
     body += _if_any("Failed runs", failure_table(summary))
     body += _if_any("Rejected trials", rejected_table(summary))
     body += _if_any("Notes", notes_table(summary))
     body += ["<h2>Provenance</h2>", html_table(provenance_table(summary), words=True)]
+    return html_page(summary.name, body)
+
+
+def html_page(title: str, body: Sequence[str]) -> str:
+    """A file that needs no other, from parts that are HTML already."""
     head = (
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(summary.name)}</title><style>{STYLE}</style>"
+        f"<title>{escape(title)}</title><style>{STYLE}</style>"
     )
     content = "\n".join(body)
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n{content}\n</body></html>\n'
@@ -97,7 +108,7 @@ def _section(summary: Summary, section: Section, figures: Sequence[Figure]) -> l
         parts += _small((RULE, *small_print(scores, primary)))
         parts += ["<h3>All metrics, means over subjects</h3>", html_table(metrics)]
         parts += _small(small_print(metrics))
-        parts += [_figure(figure) for figure in figures]
+        parts += [html_figure(figure) for figure in figures]
     return [*parts, "<h3>Subjects</h3>", html_table(subjects), *_small(small_print(subjects, primary))]
 
 
@@ -115,7 +126,8 @@ def _if_any(title: str, table: Table) -> list[str]:
     return [f"<h2>{title}</h2>", html_table(table, words=True)] if table.rows else []
 
 
-def _figure(figure: Figure) -> str:
+def html_figure(figure: Figure) -> str:
+    """The picture inside the page, with its caption."""
     data = b64encode(figure.png).decode("ascii")
     caption = escape(figure.caption)
     # equal type in all figures, however wide: bytes 16 to 20 of a PNG are its width

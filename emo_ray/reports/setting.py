@@ -27,6 +27,7 @@ PROTOCOLS = {
     "hold_out": "hold out subjects (hold_out)",
 }
 MAIN_TRAINING = ("max_epochs", "batch_size", "patience", "monitor")
+SEARCHED = "searched, see below"
 UNITS = {"_s": " s", "_hz": " Hz"}
 ROOMS = ("corpus", "task", "protocol", "scaling", "modalities", "extraction", "model", "training")
 
@@ -61,6 +62,29 @@ def setting_table(summary: Summary) -> Table:
         ("command", summary.timing.command),
     )
     return Table(("setting", "value"), tuple(row for row in rows if row[1]))
+
+
+def with_searched(summary: Summary, keys: Sequence[str]) -> Summary:
+    """The summary with "searched" in place of the settings that each outer fold chose for itself."""
+    sections = [
+        section.model_copy(update={"settings": _searched(section.settings, keys)})
+        for section in summary.sections
+    ]
+    return summary.model_copy(update={"sections": tuple(sections)})
+
+
+def _searched(settings: Settings, keys: Sequence[str]) -> dict[str, Any]:
+    found = dict(settings)
+    if "model.kind" in keys:
+        found["model"] = {}  # the other settings are those of a kind that few may have chosen
+    for key in keys:
+        *rooms, last = key.split(".")
+        place = found
+        for room in rooms:
+            place[room] = dict(place.get(room) or {})
+            place = place[room]
+        place[last] = SEARCHED
+    return found
 
 
 def own_setting(summary: Summary, section: Section) -> str:

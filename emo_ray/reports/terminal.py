@@ -26,7 +26,7 @@ def results_table(summary: Summary) -> str:
     blocks = [f"{summary.name} | {summary.protocol} | {holes(summary)}"]
     blocks += [_section(summary, section) for section in summary.sections]
     blocks += [RULE if summary.counts.finished else "", _failures(summary), _rejected(summary)]
-    return "\n\n".join(_fit(block) for block in blocks if block) + "\n"
+    return "\n\n".join(fit(block) for block in blocks if block) + "\n"
 
 
 def _section(summary: Summary, section: Section) -> str:
@@ -34,13 +34,13 @@ def _section(summary: Summary, section: Section) -> str:
     lines = [f"== {section_title(section)}", *section_lines(summary, section)]
     if section.counts.finished:
         lines += ["", f"{shown_name(summary.primary_metric)} ({arrow})"]
-        lines += _aligned(score_table(section, summary.primary_metric))
+        lines += aligned(score_table(section, summary.primary_metric))
         # With pooled scores of every reference it would not fit the width.
         metrics = metric_table(section, pooled_references=False)
         lines += [
             "",
             "means of all metrics",
-            *_aligned(metrics),
+            *aligned(metrics),
             *small_print(metrics, summary.primary_metric),
         ]
     return "\n".join(lines)
@@ -59,7 +59,8 @@ def _rejected(summary: Summary) -> str:
     return "\n".join(f"rejected trials: {count} x {reason}" for reason, count, _ in rows)
 
 
-def _aligned(table: Table) -> list[str]:
+def aligned(table: Table) -> list[str]:
+    """Lines of a table: the first column to the left, the others to the right."""
     widths = [max(map(len, column)) for column in zip(table.header, *table.rows, strict=True)]
     return ["  ".join(_cells(row, widths)).rstrip() for row in (table.header, *table.rows)]
 
@@ -69,7 +70,8 @@ def _cells(row: tuple[str, ...], widths: list[int]) -> list[str]:
     return [first, *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
 
 
-def _fit(block: str) -> str:
+def fit(block: str) -> str:
+    """The text with no line wider than the terminal."""
     lines = [
         line if len(line) <= WIDTH else textwrap.fill(line, WIDTH, subsequent_indent="    ")
         for line in block.split("\n")

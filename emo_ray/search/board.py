@@ -12,7 +12,6 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from emo_ray.results.search_results import Candidate, CandidateState
 
-
 REDRAW_S, LOG_INTERVAL_S = 0.2, 10.0
 MAX_ROWS = 12
 """So many running candidates have a row of their own, more are counted."""

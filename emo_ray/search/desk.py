@@ -104,7 +104,7 @@ class Desk:
 
     def restore(self, known: Iterable[Candidate]) -> None:
         """Take up what the journal of an earlier start tells; make Optuna's study tell the same."""
-        ordered = sorted(known, key=lambda one: one.number)
+        ordered = sorted((_resumable(one) for one in known), key=lambda one: one.number)
         self.candidates = {one.number: with_steps(one, self.rules.epochs_a_fold) for one in ordered}
         self._resumable = [one.number for one in ordered if one.state == "running"]
         self._open = set(self._resumable)
@@ -302,6 +302,13 @@ class Desk:
     def _curve(self, number: int) -> Curve:
         sign = 1.0 if self.rules.directions[0] == "max" else -1.0
         return Curve(number, tuple((step, sign * value) for step, value in self.steps(number)))
+
+
+def _resumable(candidate: Candidate) -> Candidate:
+    """Without a fold that was stopped, where the kill came before its candidate was told: it runs again."""
+    if candidate.state != "running":
+        return candidate
+    return replace(candidate, folds=tuple(one for one in candidate.folds if one.status != "stopped"))
 
 
 def chosen_from(best: Candidate, subjects: Sequence[str]) -> Chosen:

@@ -127,6 +127,7 @@ class _Words:
 def _halving_verdict(
     factor: float, own: Curve, others: Sequence[Curve], milestone: int, words: _Words
 ) -> str:
+    # NaN: did not come so far, or was not defined there.
     came = [value for value in (curve.at(milestone) for curve in others) if not np.isnan(value)]
     if not came:
         return ""
@@ -142,6 +143,7 @@ def _halving_verdict(
 def _median_verdict(rule: MedianRule, own: Curve, others: Sequence[Curve], words: _Words) -> str:
     if words.step < rule.grace_epochs:
         return ""
+    # Vizier's rule: who ended before this step has nothing to say about it.
     as_far = [curve for curve in others if curve.last_step >= words.step]
     means = [curve.running_mean(rule.grace_epochs, words.step) for curve in as_far]
     means = [mean for mean in means if np.isfinite(mean)]

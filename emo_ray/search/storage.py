@@ -57,7 +57,7 @@ def open_storage(where: str, folder: Path) -> BaseStorage:
 
 
 def storage_target(where: str, folder: Path) -> str:
-    """What ``optuna-dashboard`` is to be called with: path of the journal file, or URL (with its password)."""
+    """What ``optuna-dashboard`` is called with: path of the journal file, or URL (with its password)."""
     if where == "journal":
         # Absolute: Optuna's lock file must mean the same from every working directory.
         return str(folder.resolve() / JOURNAL)
@@ -107,13 +107,15 @@ def _open_journal(path: Path) -> BaseStorage:
     # A killed driver leaves its lock, and Optuna would wait half a minute before it breaks it.
     for left in path.parent.glob(f"{path.name}.lock*"):
         left.unlink(missing_ok=True)
+    # Optuna refuses a file that ends in half a line.
     drop_torn_line(path)
     try:
         return JournalStorage(_SparingBackend(path))
     except (ValueError, KeyError, TypeError, AssertionError) as error:
         raise SearchError(
-            f"Optuna's journal {path} can not be read ({type(error).__name__}: {error}): something other than "
-            "Optuna has changed it. Move it away and start again; what the search has found stands in search.jsonl"
+            f"Optuna's journal {path} can not be read ({type(error).__name__}: {error}): something other "
+            "than Optuna has changed it. Move it away and start again; what the search has found stands in "
+            "search.jsonl"
         ) from error
 
 
@@ -134,6 +136,7 @@ def _open_database(target: str) -> BaseStorage:
     storage = RDBStorage(target, engine_kwargs=arguments)
     if url.get_backend_name() == "sqlite":
         _relax_sqlite(storage)
+    # With Optuna's cache around it, or every look at the candidates would read them all again.
     return optuna.storages.get_storage(storage)
 
 
@@ -199,10 +202,11 @@ def _told(target: str) -> Iterator[None]:
             f"storage {shown} needs the Python package {name}, which is not installed: "
             f"pip install {_PACKAGES.get(name, name)}"
         ) from error
-    except (ArgumentError, NoSuchModuleError) as error:
+    # make_url lets a ValueError out for a port that is no number.
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
         raise SearchError(
-            f"storage {shown} is no URL of a database that is known here ({_first_line(error, target)}): give "
-            "journal, sqlite, or an URL such as postgresql://user:password@host/database"
+            f"storage {shown} is no URL of a database that is known here ({_first_line(error, target)}): "
+            "give journal, sqlite, or an URL such as postgresql://user:password@host/database"
         ) from error
     except (OSError, SQLAlchemyError, sqlite3.Error, RuntimeError) as error:
         raise SearchError(
@@ -210,6 +214,7 @@ def _told(target: str) -> Iterator[None]:
         ) from error
 
 
+# Where the package has another name than the module.
 _PACKAGES = {"psycopg": "'psycopg[binary]'", "psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
 
 
@@ -225,6 +230,6 @@ def _first_line(error: BaseException, target: str) -> str:
     text = shown_url((str(error) or type(error).__name__).splitlines()[0])
     try:
         password = sqlalchemy.make_url(target).password
-    except sqlalchemy.exc.ArgumentError:
+    except (sqlalchemy.exc.ArgumentError, ValueError):
         return text
     return text.replace(str(password), "***") if password else text

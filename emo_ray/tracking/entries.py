@@ -29,6 +29,32 @@ class MetricPoint:
     time_ms: int
 
 
+@dataclass(frozen=True)
+class StudyEntry:
+    """What the parent run of a study says.
+
+    Attributes
+    ----------
+    identity : tags by which it is found again
+    params : as of the first start: MLflow never changes them
+    """
+
+    identity: Mapping[str, str]
+    tags: Mapping[str, str]
+    params: Mapping[str, str]
+
+
+def study_entry(results: StudyResults) -> StudyEntry:
+    """The parent run of a study of planned runs."""
+    tags = study_tags(results)
+    candidates = results.header["candidates"]
+    if len(candidates) == 1:
+        params = parameters(next(iter(candidates.values())))
+    else:
+        params = {"candidates": ", ".join(candidates)[:MAX_PARAM_CHARS]}
+    return StudyEntry({name: tags[name] for name in ("emo.study", "emo.kind", "emo.plan")}, tags, params)
+
+
 def study_tags(results: StudyResults) -> dict[str, str]:
     """Tags of the parent run of a study."""
     tags = {
@@ -40,7 +66,7 @@ def study_tags(results: StudyResults) -> dict[str, str]:
         "emo.plan": str(results.header.get("plan", "unknown")),
         "emo.planned": str(len(results.planned)),
     }
-    return _shortened(tags | _git_tags(results))
+    return shortened(tags | git_tags(results))
 
 
 def run_tags(results: StudyResults, record: RunRecord) -> dict[str, str]:
@@ -61,10 +87,11 @@ def run_tags(results: StudyResults, record: RunRecord) -> dict[str, str]:
     }
     if record.error:
         tags["emo.error"] = record.error
-    return _shortened(tags | _git_tags(results))
+    return shortened(tags | git_tags(results))
 
 
-def _git_tags(results: StudyResults) -> dict[str, str]:
+def git_tags(results: StudyResults) -> dict[str, str]:
+    """Source of a run, where MLflow's pages look for it."""
     git = results.header.get("git") or {}
     return {
         "mlflow.source.git.commit": str(git.get("commit") or ""),
@@ -74,7 +101,8 @@ def _git_tags(results: StudyResults) -> dict[str, str]:
     }
 
 
-def _shortened(tags: Mapping[str, str]) -> dict[str, str]:
+def shortened(tags: Mapping[str, str]) -> dict[str, str]:
+    """Tags cut to what MLflow takes, without the empty ones."""
     return {key: value[:MAX_TAG_CHARS] for key, value in tags.items() if value}
 
 
@@ -123,7 +151,7 @@ def run_metrics(record: RunRecord) -> list[MetricPoint]:
         # A failed run's -1 and 0 would be drawn as values.
         final |= {"best_epoch": record.best_epoch, "n_parameters": record.n_parameters}
     points += [(name, value, 0, end_ms) for name, value in final.items()]
-    return _defined(points)
+    return defined(points)
 
 
 def times_ms(record: RunRecord) -> tuple[int, int]:
@@ -132,7 +160,8 @@ def times_ms(record: RunRecord) -> tuple[int, int]:
     return start_ms, start_ms + int(1000 * record.seconds.get("total", 0.0))
 
 
-def _defined(points: list[tuple[str, Any, int, int]]) -> list[MetricPoint]:
+def defined(points: list[tuple[str, Any, int, int]]) -> list[MetricPoint]:
+    """Points from key, value, step and time in milliseconds; undefined values left out."""
     return [
         MetricPoint(storable_key(key), float(value), step, time_ms)
         for key, value, step, time_ms in points
@@ -153,7 +182,17 @@ def study_metrics(summary: Summary, time_ms: int) -> list[MetricPoint]:
         for model, metrics in section.models.items():
             stem = prefix if model == NETWORK else f"{prefix}/reference/{model}"
             points += [(f"{stem}/{name}", row.mean, done, time_ms) for name, row in metrics.items()]
-    return _defined(points)
+    return defined(points)
+
+
+def verdict_tags(summary: Summary) -> dict[str, str]:
+    """The verdict of each section, and a note that the page of the study's run shows."""
+    tags = {
+        f"emo.verdict.{section_key(summary, section)}": section.verdict.sentence
+        for section in summary.sections
+    }
+    lines = [f"{s.column}: {s.completeness} {s.verdict.sentence}" for s in summary.sections]
+    return tags | {"mlflow.note.content": "\n\n".join(lines)[:MAX_TAG_CHARS]}
 
 
 def section_key(summary: Summary, section: Section) -> str:

@@ -3,6 +3,7 @@
 import os
 import pickle
 import warnings
+from pathlib import Path
 
 import numpy as np
 import optuna
@@ -27,12 +28,13 @@ SPACE = SearchSpace(
         "model.kernel": Integer(low=3, high=15, step=4, when={"model.kind": ("cnn",)}),
     }
 )
+PLAIN = SPACE.without(["model.kind"])
 FIRST = ({"model.kind": "cnn", "model.kernel": 7, "training.rate": 1e-3},)
 SAMPLERS = ["tpe", "random", "gp", "cmaes", "nsga2", "grid"]
 
 
 def config_of(sampler, **changed):
-    return SearchConfig(space=SPACE, sampler=sampler, **{"first": FIRST, **changed})
+    return SearchConfig(**{"space": SPACE, "sampler": sampler, "first": FIRST, **changed})
 
 
 def score(params):
@@ -80,14 +82,14 @@ class Driver:
         drawn = []
         for number in numbers:
             trial = self.ask(number)
-            drawn.append(suggest(trial, SPACE))
+            drawn.append(suggest(trial, self.config.space))
             self.tell(trial, drawn[-1])
         return drawn
 
 
-def half(trial):
-    """What a driver that is killed in the middle of an ask leaves."""
-    suggest(trial, SPACE.without(["model.layers", "model.widths", "model.kernel", "training.rate"]))
+def half(trial, space):
+    """What a driver that is killed in the middle of an ask leaves: dropout, and kind if there is one."""
+    suggest(trial, space.without(["model.layers", "model.widths", "model.kernel", "training.rate"]))
 
 
 def disturbed_run(config, folder, numbers, dies_at, where="journal"):
@@ -95,9 +97,9 @@ def disturbed_run(config, folder, numbers, dies_at, where="journal"):
     for number in numbers:
         trial = driver.ask(number)
         if number in dies_at:
-            half(trial)
+            half(trial, config.space)
             trial = driver.resume(number)
-        drawn.append(suggest(trial, SPACE))
+        drawn.append(suggest(trial, config.space))
         driver.tell(trial, drawn[-1])
     return drawn
 
@@ -109,6 +111,19 @@ def test_a_driver_that_dies_draws_the_same_candidates(sampler, tmp_path):
     again = disturbed_run(config, tmp_path / "b", numbers, dies_at={2, 7, 16, 19, 20, 23})
     assert again == undisturbed
     assert len({str(params) for params in undisturbed}) > 20
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_so_it_does_in_a_space_without_conditions(sampler, tmp_path):
+    config, numbers = config_of(sampler, space=PLAIN, first=()), range(18)
+    undisturbed = Driver(config, tmp_path / "a").run(numbers)
+    assert disturbed_run(config, tmp_path / "b", numbers, dies_at={1, 13, 17}) == undisturbed
+
+
+def test_more_first_points_than_a_generation_holds_do_not_stop_nsga2(tmp_path):
+    points = tuple({"training.rate": 1e-3, "model.dropout": 0.01 * place} for place in range(25))
+    config = config_of("nsga2", space=PLAIN, first=points)
+    assert Driver(config, tmp_path).run(range(30))[:25] == list(points)
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "cmaes", "nsga2"])
@@ -164,6 +179,21 @@ def test_only_active_dimensions_are_drawn(tmp_path):
         lstm = {"model.layers", "model.widths"}
         expected = lstm if params["model.kind"] == "lstm" else {"model.kernel"}
         assert set(params) == {"training.rate", "model.dropout", "model.kind"} | expected
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_without_conditions_the_joint_space_is_what_optuna_would_infer(sampler, tmp_path):
+    space = PLAIN.merged(SearchSpace(dimensions={"a": Choice(choices=(1, 2))}))
+    single = SearchSpace(dimensions={"b": Choice(choices=("one",))})
+    ours = build_sampler(SearchConfig(space=space.merged(single), sampler=sampler), 0, None)
+    study = optuna.create_study(sampler=ours)
+    for _ in range(3):
+        trial = study.ask()
+        suggest(trial, space.merged(single))
+        study.tell(trial, 0.0)
+    inferred = ours._joint.infer_relative_search_space(study, study.trials[0])
+    assert ours.infer_relative_search_space(study, study.trials[0]) == inferred
+    assert bool(inferred) == (sampler not in {"random", "grid"})
 
 
 def test_lists_travel_as_text_and_come_back_as_lists():
@@ -233,7 +263,7 @@ def test_nothing_but_a_cma_optimizer_is_unpickled_from_the_storage(content, tmp_
     driver = cma_study_with(pickle.dumps(Hostile(trap)).hex() if content == "hostile" else content, tmp_path)
     with pytest.raises(SearchError, match="does not hold a CMA-ES optimizer in candidate 4"):
         suggest(driver.ask(5), SPACE)
-    assert not os.path.exists(trap)
+    assert not Path(trap).exists()
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)

@@ -81,7 +81,8 @@ def test_the_median_of_running_means_counts_from_the_grace_on():
     known = [curve(0, 9.0, 0.2, 0.4), curve(1, 9.0, 0.4, 0.6), curve(2, 9.0, 0.6, 0.8, 0.0)]
     said = verdict(rule, 9, curve(7, 0.1, 0.49, 0.2), known)
     assert said == (
-        "at step 3: best so far 0.49, below 0.5, the median of the running means of 3 candidates that came so far"
+        "at step 3: best so far 0.49, below 0.5, the median of the running means of "
+        "3 candidates that came so far"
     )
     assert verdict(rule, 9, curve(7, 0.5, 0.1, 0.1), known) == ""
     assert verdict(rule, 9, curve(7, 0.1, 0.1, 0.1), known[:2]) == ""

@@ -8,12 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 
 from emo_ray.errors import TrackingError
 from emo_ray.reports.writing import write_report
 from emo_ray.results.summary import summarise
 from emo_ray.testing.fake_study import FakeStudyConfig, fake_study
-from emo_ray.tracking.mlflow import MlflowTracker, shown_uri, ui_command
+from emo_ray.tracking.mlflow import MlflowTracker, ui_command
+from emo_ray.tracking.store import shown_uri
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
@@ -204,6 +206,14 @@ def test_a_reader_of_the_store_does_not_block_delivery(tracker, study, uri):
         started = time.monotonic()
         deliver(tracker, study)
     assert time.monotonic() - started < 10  # a blocked writer waits 20 s for the lock
+
+
+def test_the_store_is_not_synced_at_every_commit_and_other_databases_are(tracker, uri, tmp_path):
+    engine = tracker._client._tracking_client.store.engine
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1  # normal
+    with sqlalchemy.create_engine(f"sqlite:///{tmp_path}/other.db").connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2  # full
 
 
 def test_dead_server_is_told_within_seconds():
