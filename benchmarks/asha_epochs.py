@@ -105,15 +105,17 @@ def compared(full: SearchResults, stopped: SearchResults) -> tuple[float, bool, 
     low = best.values[0] - ((interval.mean or 0.0) - (interval.low or 0.0))
     reached = other.values[0] >= low
     words = (
-        f"{epochs[1]:5d} of {epochs[0]:5d} epochs ({epochs[1] / epochs[0]:.2f}), best {other.values[0]:.3f} against "
-        f"{best.values[0]:.3f} (interval from {low:.3f}): {'reached' if reached else 'NOT reached'}"
+        f"{epochs[1]:5d} of {epochs[0]:5d} epochs ({epochs[1] / epochs[0]:.2f}), best {other.values[0]:.3f} "
+        f"against {best.values[0]:.3f} (interval from {low:.3f}): {'reached' if reached else 'NOT reached'}"
     )
     return epochs[1] / epochs[0], reached, words
 
 
 def main() -> None:
     """Print one line a seed, then the median."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--candidates", type=int, default=25)
     options = parser.parse_args()
@@ -127,7 +129,9 @@ def main() -> None:
             ratios.append(ratio)
             hits += reached
             print(f"seed {seed}: {words}", flush=True)
-    print(f"median share of epochs {statistics.median(ratios):.2f}; best reached in {hits} of {options.seeds}")
+    print(
+        f"median share of epochs {statistics.median(ratios):.2f}; best reached in {hits} of {options.seeds}"
+    )
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ from emo_ray.experiment import ExperimentConfig
 from emo_ray.extraction.raw_tokens import RawTokens
 from emo_ray.models.amigos_lstm import AmigosLstmConfig
 from emo_ray.orchestration.cluster import cluster
-from emo_ray.orchestration.features import FeatureRequest, ensure_features
 from emo_ray.orchestration.engine import Resources
+from emo_ray.orchestration.features import FeatureRequest, ensure_features
 from emo_ray.orchestration.folds import FoldRun, run_missing
 from emo_ray.orchestration.plan import make_plan
 from emo_ray.protocols.subject_protocols import LeaveOneSubjectOut

@@ -53,8 +53,8 @@ def execute(
     """Train on the fold's training subjects, then test once on its test subjects.
 
     ``chosen`` is what a search inside the training side came to, where the spec asks for one: the settings
-    and the number of epochs. Neither observer nor checkpoint file (``runtime``) nor ``attempt`` can change the result; the device can
-    in its last digits, so the record names it.
+    and the number of epochs. Neither observer nor checkpoint file (``runtime``) nor ``attempt`` can change
+    the result; the device can in its last digits, so the record names it.
 
     The test rows do not exist before training has ended and the best weights are restored.
 

@@ -176,8 +176,9 @@ class _Director:
     def collect(self, name: str) -> bool:
         """Pass on what was handed in; returns whether the work should end."""
         items = [pickle.loads(item) for item in ray.get(self._mailbox.take.remote(name))]
-        # A list, not a generator: every item counts, also after one that ends the work.
-        return any([bool(self._guarded(lambda item=item: self._source.heard(name, item))) for item in items])
+        # Every item counts, also after one that ends the work.
+        answers = [self._guarded(lambda item=item: self._source.heard(name, item)) for item in items]
+        return True in answers
 
     def ended(self, name: str, error: str = "") -> None:
         """Work is over, or its worker lost for good."""
@@ -205,7 +206,7 @@ class _Director:
 
 
 class _Unsaved:
-    """Tune pickles what it is given, for a Tuner.restore that is never used here: the journal is the record."""
+    """Tune pickles what it is given, for a Tuner.restore that is not used here: the journal is the record."""
 
     _stand_in: type = object
 

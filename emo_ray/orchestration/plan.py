@@ -84,9 +84,10 @@ def _unseen(folds: tuple[Fold, ...], selection: Selection | None) -> tuple[Fold,
     kept = tuple(fold for fold in folds if not set(fold.test) & set(selection.subjects))
     if not kept:
         raise ProtocolError(
-            f"sweep {selection.study!r} chose these settings on the data of {len(selection.subjects)} subjects, and "
-            "every fold tests one of them: nobody is left who is unseen. Sweep with --set-aside, or search "
-            "inside every fold (the sweep's --nested); --as-flat tests them in the column flat, which is optimistic"
+            f"sweep {selection.study!r} chose these settings on the data of {len(selection.subjects)} "
+            "subjects, and every fold tests one of them: nobody is left who is unseen. Sweep with --set-aside, "
+            "or search inside every fold (the sweep's --nested); --as-flat tests them in the column flat, which "
+            "is optimistic"
         )
     return kept
 

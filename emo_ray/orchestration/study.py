@@ -10,8 +10,8 @@ from typing import Any, Protocol, runtime_checkable
 from emo_ray.errors import ConfigError, CorpusError
 from emo_ray.experiment import ExperimentConfig, RunSpec, Selection
 from emo_ray.files import text_digest
-from emo_ray.orchestration.features import FeatureRequest, ensure_features
 from emo_ray.orchestration.engine import Resources
+from emo_ray.orchestration.features import FeatureRequest, ensure_features
 from emo_ray.orchestration.folds import FoldRun, run_missing
 from emo_ray.orchestration.plan import Plan, make_plan
 from emo_ray.provenance import git_state
@@ -87,7 +87,10 @@ def run_study(study: Study, observer: StudyObserver) -> StudyResults:
 
 
 def load_features(study: Study, experiment: ExperimentConfig | None = None) -> SegmentTable:
-    """The table of the chosen subjects, computed where the store lacks it; of the study's first experiment."""
+    """The table of the chosen subjects, computed where the store lacks it.
+
+    ``experiment`` says which features; by default the study's first one.
+    """
     first = experiment or study.experiments[0]
     request = FeatureRequest(first.corpus, first.extraction, study.files, study.root / "store", study.refresh)
     return load_table(ensure_features(request))

@@ -1,8 +1,7 @@
 """A sweep from start to end: features, plan, searches, and for nested LOSO the tests of what they choose."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import optuna
@@ -15,14 +14,13 @@ from emo_ray.orchestration.sweep_plan import SweepPlan, SweepRequest, extraction
 from emo_ray.orchestration.sweep_source import Listeners, SweepSource
 from emo_ray.results.journal import Journal
 from emo_ray.results.run_result import RunRecord
-from emo_ray.results.search_journal import SEARCH_JOURNAL, SearchJournal, load_search, read_candidates
+from emo_ray.results.search_journal import SearchJournal, load_search, read_candidates
 from emo_ray.results.search_results import Candidate, Direction, SearchResults
 from emo_ray.results.study_folder import open_folder
-from emo_ray.results.study_results import StudyResults
 from emo_ray.search.board import SearchBoard
 from emo_ray.search.checks import check_search
 from emo_ray.search.config import COSTS
-from emo_ray.search.desk import Clock, Desk, Rules
+from emo_ray.search.desk import Books, Clock, Desk, Rules
 from emo_ray.search.storage import open_storage, shown_url
 from emo_ray.store.segment_table import SegmentTable
 from emo_ray.training.metrics import direction_of
@@ -127,7 +125,7 @@ def _desks(
         study = _optuna_study(
             before.header["study_names"][search.key], before.directions, storage, plan.digest
         )
-        desk = Desk(search.key, search.stream, rules, study, storage, journal, clock)
+        desk = Desk(search.key, search.stream, rules, Books(journal, study, storage), clock)
         desk.restore(known.get(search.key, {}).values())
         desks[search.key] = desk
     return desks

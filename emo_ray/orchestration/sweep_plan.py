@@ -123,8 +123,8 @@ def extractions(request: SweepRequest) -> dict[str, ExperimentConfig]:
     found = [base.changed(point) for point in SearchSpace(dimensions=dimensions).grid()] if dimensions else []
     if len(found) > MAX_EXTRACTIONS:
         raise ConfigError(
-            f"the space offers {len(found)} ways to make features ({', '.join(dimensions)}), and each is computed "
-            f"for every subject: keep it to {MAX_EXTRACTIONS}"
+            f"the space offers {len(found)} ways to make features ({', '.join(dimensions)}), and each is "
+            f"computed for every subject: keep it to {MAX_EXTRACTIONS}"
         )
     return {experiment.features: experiment for experiment in (base, *found)}
 
@@ -244,21 +244,21 @@ def _check_prior(plan: SweepPlan) -> None:
     tested = {name for spec in plan.specs for name in spec.fold.test} & prior
     if tested:
         raise ProtocolError(
-            f"the points to try first were chosen on {', '.join(sorted(tested))}, whom this nested study tests: "
-            "take them from a study that has not seen these people, or leave out --warm-start"
+            f"the points to try first were chosen on {', '.join(sorted(tested))}, whom this nested study "
+            "tests: take them from a study that has not seen these people, or leave out --warm-start"
         )
 
 
 def _notes(request: SweepRequest, config: SearchConfig) -> Iterator[str]:
     if isinstance(config.scoring, FlatScoring):
         yield (
-            "FLAT: candidates are scored on the test subjects of the folds, so the best score is optimistic; it "
-            "is no estimate for a new person"
+            "FLAT: candidates are scored on the test subjects of the folds, so the best score is optimistic; "
+            "it is no estimate for a new person"
         )
     if request.nested and config.candidate_limit_s is not None:
         yield "runs have a time limit: on a slower machine other candidates may fail, and others be chosen"
     if any(name in COSTS for name in config.objectives):
-        yield "the candidate that is handed on is the best by the first objective; the others show in the front"
+        yield "the candidate that is handed on is the best by the first objective; the front shows the others"
 
 
 def _sides(fold: Fold) -> Sequence[Any]:

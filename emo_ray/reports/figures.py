@@ -169,8 +169,10 @@ def precision_recall(pooled: PooledPredictions, head: Head, name: str) -> Figure
 
 def learning_curves(records: Sequence[RunRecord], name: str) -> Figure:
     """Loss over epochs, a thin line a fold, and their median as long as at least half of them train."""
-    drawing, panels = canvas(height_in=3.4, columns=2)
-    for axes, split in zip(panels, ("train", "validation"), strict=True):
+    # what a search has chosen trains without anybody to validate on
+    splits = [split for split in ("train", "validation") if any(_losses(one, split).size for one in records)]
+    drawing, panels = canvas(height_in=3.4, columns=len(splits))
+    for axes, split in zip(panels, splits, strict=True):
         curves = [_losses(record, split) for record in records]
         for curve in curves:
             axes.plot(np.arange(curve.size), curve, color=NETWORK_COLOUR, alpha=0.25, linewidth=0.8)
@@ -180,14 +182,14 @@ def learning_curves(records: Sequence[RunRecord], name: str) -> Figure:
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     panels[0].set_ylabel("loss")
-    panels[1].sharey(panels[0])
+    panels[-1].sharey(panels[0])
     best = [record.best_epoch for record in records if record.best_epoch >= 0]
     # x in epochs, y as a share of the panel's height
-    bottom = panels[1].get_xaxis_transform()
-    panels[1].plot(
+    bottom = panels[-1].get_xaxis_transform()
+    panels[-1].plot(
         best, np.full(len(best), 0.02), "|", color=HOLE_COLOUR, transform=bottom, label="best epoch"
     )
-    panels[1].legend(fontsize=8, frameon=False)
+    panels[-1].legend(fontsize=8, frameon=False)
     return png(drawing, name, "Loss of every fold over epochs; ticks below: epochs whose weights were used.")
 
 

@@ -47,7 +47,8 @@ def setting_table(summary: Summary) -> Table:
         ("reader", _words(shared.get("corpus", {}))),
         ("task", _task(shared.get("task", {}))),
         ("primary metric", f"{shown_name(summary.primary_metric)}, {better} is better"),
-        *_protocol_rows(summary, shared.get("protocol", {})),
+        *_protocol_rows(summary, shared),
+        ("settings chosen by", _chosen_by(shared)),
         ("scaling", SCALINGS.get(shared.get("scaling", ""), str(shared.get("scaling", "")))),
         ("modalities", ", ".join(shared["modalities"]) or "all" if "modalities" in shared else ""),
         ("extraction", _words(shared.get("extraction", {}))),
@@ -57,7 +58,7 @@ def setting_table(summary: Summary) -> Table:
         *(
             (shown_name(key), _text(value))
             for key, value in shared.items()
-            if key not in (*ROOMS, "references")
+            if key not in (*ROOMS, "references", "search", "selection")
         ),
         ("command", summary.timing.command),
     )
@@ -160,13 +161,26 @@ def _task(task: Settings) -> str:
     return _words(task)
 
 
-def _protocol_rows(summary: Summary, protocol: Settings) -> list[tuple[str, str]]:
-    fields = {"kind": summary.protocol, **protocol}
+def _chosen_by(shared: Settings) -> str:
+    """Who chose the settings, where nobody gave them by hand."""
+    selection = shared.get("selection")
+    if "search" in shared:
+        return "a search inside every training side, see below"
+    if not selection:
+        return ""
+    optimistic = "; TESTED ON THEM ALL THE SAME: optimistic" if selection["as_flat"] else "; none is tested"
+    return f"sweep {selection['study']}, on the data of {len(selection['subjects'])} subjects{optimistic}"
+
+
+def _protocol_rows(summary: Summary, shared: Settings) -> list[tuple[str, str]]:
+    fields = {"kind": summary.protocol, **shared.get("protocol", {})}
     fields["kind"] = PROTOCOLS.get(fields["kind"], fields["kind"])
     share = fields.pop("validation_share", None)
     if fields.get("n_subjects") is None:
         fields.pop("choice", None)  # of a part of the subjects
     validation = "" if share is None else f"{100 * share:g} % of the training subjects"
+    if "search" in shared:
+        validation = "nobody: epochs and thresholds come from the search"
     return [("protocol", _words(fields)), ("validation", validation)]
 
 

@@ -1,4 +1,4 @@
-"""The journal of a study's searches: what was asked, what each inner run came to, how each candidate ended."""
+"""The journal of a study's searches: what was asked, what inner runs came to, how candidates ended."""
 
 import errno
 import json

@@ -47,6 +47,15 @@ class Clock:
 
 
 @dataclass(frozen=True)
+class Books:
+    """What a desk writes to: the journal, and Optuna's study of its search, in its storage."""
+
+    journal: SearchJournal
+    study: optuna.Study
+    storage: optuna.storages.BaseStorage
+
+
+@dataclass(frozen=True)
 class Rules:
     """What all desks of a study share.
 
@@ -75,24 +84,17 @@ class Desk:
     With ``at_once`` the sequence of candidates is a function of the configuration and of their results alone,
     whatever the order in which they arrive; with 1 it is sequential.
 
-    Raises
-    ------
-    SearchError : the Optuna study holds candidates that the journal does not know
+    Parameters
+    ----------
+    name : of the search in its study
+    stream : what its random draws are named by
     """
 
-    def __init__(
-        self,
-        name: str,
-        stream: str,
-        rules: Rules,
-        study: optuna.Study,
-        storage: optuna.storages.BaseStorage,
-        journal: SearchJournal,
-        clock: Clock,
-    ) -> None:
+    def __init__(self, name: str, stream: str, rules: Rules, books: Books, clock: Clock) -> None:
         self.name, self.stream, self.rules = name, stream, rules
         self.candidates: dict[int, Candidate] = {}
-        self._study, self._storage, self._journal, self._clock = study, storage, journal, clock
+        self._study, self._storage, self._journal = books.study, books.storage, books.journal
+        self._clock = clock
         # started or to be resumed, and not ended; to be resumed; ended, and Optuna has not heard of it
         self._open: set[int] = set()
         self._resumable: list[int] = []
@@ -103,7 +105,12 @@ class Desk:
         self._trial_ids: dict[int, int] = {}
 
     def restore(self, known: Iterable[Candidate]) -> None:
-        """Take up what the journal of an earlier start tells; make Optuna's study tell the same."""
+        """Take up what the journal of an earlier start tells; make Optuna's study tell the same.
+
+        Raises
+        ------
+        SearchError : the Optuna study holds candidates that the journal does not know
+        """
         ordered = sorted((_resumable(one) for one in known), key=lambda one: one.number)
         self.candidates = {one.number: with_steps(one, self.rules.epochs_a_fold) for one in ordered}
         self._resumable = [one.number for one in ordered if one.state == "running"]
@@ -115,8 +122,8 @@ class Desk:
             # Asked, and killed before the journal had it: asked again, it comes out the same.
             if trial.state != optuna.trial.TrialState.RUNNING:
                 raise SearchError(
-                    f"Optuna study {self._study.study_name!r} holds trial {trial.number}, which this search has "
-                    "not made: give this one another --study, or another --storage"
+                    f"Optuna study {self._study.study_name!r} holds trial {trial.number}, which this search "
+                    "has not made: give this one another --study, or another --storage"
                 )
         for candidate in ordered[len(trials) :]:
             self._study.add_trial(self._as_trial(candidate))
@@ -246,7 +253,7 @@ class Desk:
         return ended
 
     def _commit(self) -> None:
-        """Tell Optuna of candidates that ended: all of them, or in a window only what the next may know of."""
+        """Tell Optuna of candidates that ended: of all, or in a window of those that the next may know."""
         at_once = self.rules.at_once
         horizon = len(self.candidates)
         if at_once is not None and not self.is_over:
@@ -289,7 +296,7 @@ class Desk:
         )
 
     def steps(self, number: int) -> tuple[tuple[int, float], ...]:
-        """The first objective of a candidate as it stood at each step, with what its running fold reported."""
+        """The first objective of a candidate as it stood at each step, its running fold included."""
         candidate, live = self.candidates[number], self._live.get(number)
         if live is None:
             return candidate.steps

@@ -1,4 +1,4 @@
-"""Folds inside a search: which subjects train a candidate and which score it. Names, groups and a seed only."""
+"""Folds inside a search: who trains a candidate and who scores it, from names, groups and a seed alone."""
 
 from collections.abc import Mapping
 

@@ -81,7 +81,9 @@ ASHA = Asha(grace_epochs=1, reduction_factor=4)
 
 
 # All samplers with all rules: tests/search/test_desk.py, without a cluster.
-@pytest.mark.parametrize(("sampler", "stopping"), [("gp", "median"), ("cmaes", "hyperband"), ("nsga2", "asha")])
+@pytest.mark.parametrize(
+    ("sampler", "stopping"), [("gp", "median"), ("cmaes", "hyperband"), ("nsga2", "asha")]
+)
 def test_a_sampler_goes_with_a_stopping_rule(tmp_path, sampler, stopping):
     numeric = {key: SPACE[key] for key in ("training.optimizer.learning_rate", "model.dropout")}
     request = sweep(
@@ -98,7 +100,9 @@ def test_a_sampler_goes_with_a_stopping_rule(tmp_path, sampler, stopping):
 
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
-    return run_sweep(sweep(tmp_path_factory.mktemp("plain"), stopping=ASHA, budget=Budget(n_candidates=10)), Listener())
+    return run_sweep(
+        sweep(tmp_path_factory.mktemp("plain"), stopping=ASHA, budget=Budget(n_candidates=10)), Listener()
+    )
 
 
 def test_optuna_holds_what_became_of_every_candidate(plain):

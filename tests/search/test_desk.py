@@ -11,7 +11,7 @@ from emo_ray.errors import SearchError
 from emo_ray.results.search_journal import SEARCH_JOURNAL, SearchJournal, read_candidates
 from emo_ray.results.search_results import InnerRecord
 from emo_ray.search.config import Asha, Budget, SearchConfig
-from emo_ray.search.desk import STATES, Clock, Desk, Rules
+from emo_ray.search.desk import STATES, Books, Clock, Desk, Rules
 from emo_ray.search.storage import JOURNAL, open_storage
 from emo_ray.space import parse_space
 
@@ -50,7 +50,7 @@ def open_desk(folder, journal, settings, at_once=1, n_folds=2):
     storage = open_storage("journal", folder)
     study = optuna.create_study(study_name="s", storage=storage, direction="maximize", load_if_exists=True)
     rules = Rules(settings, ("max",), n_folds=n_folds, epochs_a_fold=EPOCHS, at_once=at_once)
-    desk = Desk("", "", rules, study, storage, journal, Clock())
+    desk = Desk("", "", rules, Books(journal, study, storage), Clock())
     desk.restore(read_candidates(folder / SEARCH_JOURNAL).get("", {}).values())
     return desk
 
