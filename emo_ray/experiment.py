@@ -53,13 +53,14 @@ class ExperimentConfig(BaseModel):
         """The configuration less what cannot change a result, as plain JSON values."""
         return self.model_dump(mode="json", exclude=NOT_IDENTITY)
 
-    @cached_property
+    # No cached_property in this class: pydantic's model_copy would take the cached value along.
+    @property
     def candidate(self) -> str:
         """Short name of this configuration: equal for all its folds."""
         # Sorted: the order of fields in the code is no part of an identity.
         return text_digest(json.dumps(self.identity(), sort_keys=True))[:12]
 
-    @cached_property
+    @property
     def features(self) -> str:
         """Short name of the features that it uses: equal where corpus and extraction are."""
         identity = self.identity()
@@ -84,10 +85,20 @@ class ExperimentConfig(BaseModel):
         # Another kind of model has other fields: its own defaults take the place of all the old ones.
         if settings.get("model.kind", self.model.kind) != self.model.kind:
             content["model"] = {}
+        problems = []
         for name, value in settings.items():
-            _set(content, name.split("."), value)
+            try:
+                _set(content, name.split("."), value)
+            except ConfigError as error:
+                problems.append(str(error))
         # Validated once, after the last change: two of them may be right only together.
-        return validated(content)
+        try:
+            found = validated(content)
+        except ConfigError as error:
+            raise ConfigError("\n".join([*problems, str(error)])) from error
+        if problems:
+            raise ConfigError("\n".join(problems))
+        return found
 
     @property
     def column(self) -> Column:

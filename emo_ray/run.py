@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from jaxtyping import Float32, Int64
 
-from emo_ray.errors import TrainingError
+from emo_ray.errors import ProtocolError, TrainingError
 from emo_ray.experiment import ExperimentConfig, RunSpec
 from emo_ray.models.blocks import count_weights
 from emo_ray.protocols.lineage import check_unseen
@@ -63,6 +63,8 @@ def execute(
     ProtocolError : something fitted, or the choice of settings, has seen a test subject
     TrainingError : the loss became NaN, or the fold has nothing to train or to test on
     """
+    if spec.search is not None and chosen is None:
+        raise ProtocolError(f"fold {spec.fold.name!r} tests what a search has chosen, and nothing was chosen")
     started = time.time()
     clock = time.perf_counter()
     fitted = fit(spec, table, runtime, chosen)

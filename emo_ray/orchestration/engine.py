@@ -60,8 +60,11 @@ class Source(Protocol):
     def next(self) -> Work | None:
         """The next piece of work; None where none can start now."""
 
-    def started(self, name: str, n: int) -> None:
-        """Work has started (1), or its worker was lost and it will start again (-1)."""
+    def started(self, name: str) -> None:
+        """Work has started."""
+
+    def restarted(self, name: str) -> Work | None:
+        """Its worker was lost and it will start again; returns what is left of it, None where it is the same."""
 
     def heard(self, name: str, item: Item) -> bool:
         """Something was handed in; returns whether its work should end here."""
@@ -165,13 +168,23 @@ class _Director:
         work = self._guarded(self._source.next)
         if work is None:
             return None
-        ray.get(self._mailbox.assign.remote(work.name, pickle.dumps(work)))
+        self._assign(work)
         self._open.add(work.name)
         return {"work": work.name}
 
-    def started(self, name: str, n: int = 1) -> None:
-        """Pass on that work has started, or will start again."""
-        self._guarded(lambda: self._source.started(name, n))
+    def started(self, name: str) -> None:
+        """Pass on that work has started."""
+        self._guarded(lambda: self._source.started(name))
+
+    def restarted(self, name: str) -> None:
+        """Pass on that work will start again, with what is left of it."""
+        self.collect(name)
+        work = self._guarded(lambda: self._source.restarted(name))
+        if work is not None:
+            self._assign(work)
+
+    def _assign(self, work: Work) -> None:
+        ray.get(self._mailbox.assign.remote(work.name, pickle.dumps(work)))
 
     def collect(self, name: str) -> bool:
         """Pass on what was handed in; returns whether the work should end."""
@@ -266,7 +279,7 @@ class _Listener(_Unsaved, tune.Callback):
 
     def on_trial_recover(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Its worker was lost; Tune starts it again."""
-        self._director.started(trial.config["work"], -1)
+        self._director.restarted(trial.config["work"])
 
     def on_trial_complete(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """It is over, by itself or ended by the scheduler."""

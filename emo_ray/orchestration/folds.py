@@ -55,9 +55,14 @@ class FoldSource:
         """The next run of the plan."""
         return TestRun(self._waiting.pop()) if self._waiting else None
 
-    def started(self, name: str, n: int) -> None:
+    def started(self, name: str) -> None:
         """Count it."""
-        self._bar.started(n)
+        self._bar.started()
+
+    def restarted(self, name: str) -> Work | None:
+        """The same run once more."""
+        self._bar.started(-1)
+        return None
 
     def heard(self, name: str, item: Item) -> bool:
         """Record a result; that is all there is of a run."""

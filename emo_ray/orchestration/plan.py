@@ -54,7 +54,7 @@ def make_plan(
     # A set that keeps its order: the columns of a study share most notes.
     notes: dict[str, None] = {}
     for experiment in experiments:
-        _check_modalities(experiment, table)
+        check_modalities(experiment, table)
         _check_monitor(experiment)
         targets = experiment.task.targets(table.columns)
         labelled = _labelled_subjects(targets, table)
@@ -85,9 +85,9 @@ def _unseen(folds: tuple[Fold, ...], selection: Selection | None) -> tuple[Fold,
     if not kept:
         raise ProtocolError(
             f"sweep {selection.study!r} chose these settings on the data of {len(selection.subjects)} "
-            "subjects, and every fold tests one of them: nobody is left who is unseen. Sweep with --set-aside, "
-            "or search inside every fold (the sweep's --nested); --as-flat tests them in the column flat, which "
-            "is optimistic"
+            "subjects, and every fold tests one of them: nobody is left who is unseen. Sweep with "
+            "--set-aside, or search inside every fold (the sweep's --nested); --as-flat tests them in the "
+            "column flat, which is optimistic"
         )
     return kept
 
@@ -108,7 +108,13 @@ def _unlabelled_notes(labelled: Sequence[str], table: SegmentTable) -> list[str]
     return [f"left out, for they have no label for this task: {', '.join(left_out)}"] if left_out else []
 
 
-def _check_modalities(experiment: ExperimentConfig, table: SegmentTable) -> None:
+def check_modalities(experiment: ExperimentConfig, table: SegmentTable) -> None:
+    """Refuse sensors that the features do not have, or that never worked.
+
+    Raises
+    ------
+    ConfigError : names them
+    """
     known = [modality.name for modality in table.modalities]
     unknown = sorted(set(experiment.modalities) - set(known))
     if unknown:
@@ -137,7 +143,12 @@ def _check_monitor(experiment: ExperimentConfig) -> None:
 
 
 def check_classes(heads: Sequence[Head], targets: Targets, table: SegmentTable, fold: Fold) -> None:
-    """A class that no training subject has can not be learnt; one that the test subject lacks is no error."""
+    """A class that no training subject has can not be learnt; one that the test subject lacks is no error.
+
+    Raises
+    ------
+    ProtocolError : names the class and the training subjects
+    """
     rows = table.rows_of(fold.train)
     for head in heads:
         found = targets[head.name][rows]

@@ -8,13 +8,13 @@ from typing import Any
 from emo_ray.errors import ConfigError, ProtocolError
 from emo_ray.experiment import ExperimentConfig, RunSpec
 from emo_ray.files import text_digest
-from emo_ray.orchestration.plan import Plan, check_classes, make_plan
+from emo_ray.orchestration.plan import Plan, check_classes, check_modalities, make_plan
 from emo_ray.protocols.fold import Fold
 from emo_ray.provenance import RESULT_ROOMS, SEARCH_ROOMS, code_digest
 from emo_ray.results.search_results import Candidate
 from emo_ray.search.config import COSTS, FlatScoring, SearchConfig
 from emo_ray.search.inner_folds import inner_folds
-from emo_ray.space import SearchSpace
+from emo_ray.space import Choice, SearchSpace
 from emo_ray.store.segment_table import SegmentTable
 from emo_ray.training.config import PRIMARY
 
@@ -119,14 +119,18 @@ def extractions(request: SweepRequest) -> dict[str, ExperimentConfig]:
     ConfigError : there are too many
     """
     base, space = request.experiments[0], request.search.space
-    dimensions = {key: one for key, one in space.dimensions.items() if key.startswith("extraction.")}
-    found = [base.changed(point) for point in SearchSpace(dimensions=dimensions).grid()] if dimensions else []
+    keys = [key for key in space.dimensions if key.startswith("extraction.")]
+    # with the keys that they depend on, of which only those of features make a difference here
+    names = {key for one in keys for key in (one, *space.conditions(one))}
+    part = SearchSpace(dimensions={key: space.dimensions[key] for key in space.dimensions if key in names})
+    points = [{key: point[key] for key in keys if key in point} for point in part.grid()] if keys else []
+    found = {experiment.features: experiment for experiment in (base, *map(base.changed, points))}
     if len(found) > MAX_EXTRACTIONS:
         raise ConfigError(
-            f"the space offers {len(found)} ways to make features ({', '.join(dimensions)}), and each is "
+            f"the space offers {len(found)} ways to make features ({', '.join(keys)}), and each is "
             f"computed for every subject: keep it to {MAX_EXTRACTIONS}"
         )
-    return {experiment.features: experiment for experiment in (base, *found)}
+    return found
 
 
 def plan_sweep(request: SweepRequest, tables: Mapping[str, SegmentTable]) -> SweepPlan:
@@ -143,6 +147,7 @@ def plan_sweep(request: SweepRequest, tables: Mapping[str, SegmentTable]) -> Swe
     for other in tables.values():
         _check_alike(table, other)
     _check_request(request, config)
+    _check_sensors(request, table)
     searches = _nested(request, config, outer) if request.nested else (_plain(request, config, outer),)
     targets = first.task.targets(table.columns)
     for search in searches:
@@ -174,7 +179,10 @@ def _check_request(request: SweepRequest, config: SearchConfig) -> None:
     problems = []
     if len(request.experiments) > 1 and not request.nested:
         problems.append("a plain sweep searches one column: give --scaling train or transductive")
+    columns = [experiment.column for experiment in request.experiments]
     if request.nested:
+        if len(set(columns)) < len(columns):
+            problems.append(f"nested experiments of one column ({', '.join(columns)}) can not be told apart")
         if isinstance(config.scoring, FlatScoring):
             problems.append(
                 "nested and flat exclude each other: flat chooses by the subjects that are tested"
@@ -236,6 +244,19 @@ def _check_alike(table: SegmentTable, other: SegmentTable) -> None:
             "the choices of features in the space have different subjects: "
             f"{', '.join(sorted(set(table.subjects) ^ set(other.subjects)))} are not in all of them"
         )
+
+
+def _check_sensors(request: SweepRequest, table: SegmentTable) -> None:
+    """Every choice of sensors in the space; all problems at once."""
+    sensors = request.search.space.dimensions.get("modalities")
+    problems: dict[str, None] = {}
+    for value in sensors.choices if isinstance(sensors, Choice) else ():
+        try:
+            check_modalities(request.experiments[0].changed({"modalities": value}), table)
+        except ConfigError as error:
+            problems[str(error)] = None
+    if problems:
+        raise ConfigError("\n".join(problems))
 
 
 def _check_prior(plan: SweepPlan) -> None:

@@ -75,8 +75,16 @@ class SweepSource:
             if work is not None:
                 return work
 
-    def started(self, name: str, n: int) -> None:
+    def started(self, name: str) -> None:
         """The board counts candidates when they are drawn."""
+
+    def restarted(self, name: str) -> Work | None:
+        """A candidate whose worker was lost goes on with the folds that have ended before."""
+        running = self._running.get(name)
+        if running is None:
+            return None
+        candidate = self.desks[running.search.key].candidates[running.candidate.number]
+        return self._work(running.search, candidate, running.specs)
 
     def heard(self, name: str, item: Item) -> bool:
         """A test's result, a fold of a candidate, or how a running fold stands."""
@@ -96,7 +104,7 @@ class SweepSource:
         desk, number = self.desks[running.search.key], running.candidate.number
         if running.reason:
             self._tell(desk.stopped(number, running.reason))
-        elif self._is_whole(desk.candidates[number]):
+        elif desk.is_whole(number):
             self._tell(desk.ended(number))
         else:
             self._tell(desk.failed(number, "ClusterError: its worker ended without leaving a result"))
@@ -122,26 +130,30 @@ class SweepSource:
             if known is not None and all(record.fold != number for record in candidate.folds):
                 desk.heard(replace(known, number=candidate.number, fold=number))
         candidate = desk.candidates[candidate.number]
-        if self._is_whole(candidate):
+        if desk.is_whole(candidate.number):
             self._tell(desk.ended(candidate.number))
             return None
-        config = self.plan.config
-        work = CandidateRun(
+        # A kill may have come between its last fold and the rule's word on it.
+        reason = desk.verdict(candidate.number) if candidate.folds else ""
+        if reason:
+            self._tell(desk.stopped(candidate.number, reason))
+            return None
+        work = self._work(search, candidate, specs)
+        self._running[work.name] = _Running(search, candidate, specs)
+        return work
+
+    def _work(self, search: SearchPlan, candidate: Candidate, specs: tuple[RunSpec, ...]) -> CandidateRun:
+        config, total_steps = self.plan.config, self.desks[search.key].rules.total_steps
+        return CandidateRun(
             search=search.key,
             number=candidate.number,
             specs=specs,
             objectives=config.objectives,
             done=candidate.folds,
-            milestones=milestones(config.stopping, desk.rules.total_steps, candidate.number),
+            milestones=milestones(config.stopping, total_steps, candidate.number),
             epochs_a_fold=self.plan.epochs_a_fold,
             limit_s=config.candidate_limit_s,
         )
-        self._running[work.name] = _Running(search, candidate, specs)
-        return work
-
-    def _is_whole(self, candidate: Candidate) -> bool:
-        n_folds = len(self.plan.searches[0].folds)
-        return len(candidate.folds) == n_folds or any(one.status == "failed" for one in candidate.folds)
 
     def _inner(self, name: str, record: InnerRecord) -> bool:
         running = self._running[name]
@@ -152,7 +164,7 @@ class SweepSource:
         steps = desk.steps(record.number)
         if steps:
             board.reported(candidate.name, steps[-1][0], desk.rules.total_steps, steps[-1][1])
-        return bool(running.reason) or self._is_whole(candidate)
+        return bool(running.reason) or desk.is_whole(record.number)
 
     def _tell(self, candidate: Candidate) -> None:
         value = candidate.values[0] if candidate.values else None

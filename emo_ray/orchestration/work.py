@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from emo_ray.experiment import RunSpec
+from emo_ray.experiment import ExperimentConfig, RunSpec
 from emo_ray.results.run_result import RunResult
 from emo_ray.results.search_results import Chosen, InnerRecord
 
@@ -23,6 +23,12 @@ class TestRun:
     def name(self) -> str:
         """Of the work, unique in a study."""
         return self.spec.fingerprint
+
+    @property
+    def experiment(self) -> ExperimentConfig:
+        """What is trained: the spec's experiment, with what was chosen in it."""
+        base = self.spec.experiment
+        return base.changed(self.chosen.params) if self.chosen else base
 
 
 @dataclass(frozen=True)

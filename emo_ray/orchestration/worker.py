@@ -12,7 +12,7 @@ import ray
 from ray import tune
 
 from emo_ray.errors import EmoRayError
-from emo_ray.experiment import RunSpec
+from emo_ray.experiment import ExperimentConfig, RunSpec
 from emo_ray.orchestration.policy import Decision, decide
 from emo_ray.orchestration.work import CandidateRun, Item, TestRun, Work
 from emo_ray.results.search_results import InnerRecord
@@ -65,9 +65,9 @@ class _Place:
         ray.get(self.shared.mailbox.put.remote(self.work.name, pickle.dumps(item)))
         tune.report({"work": self.work.name})
 
-    def table(self, spec: RunSpec) -> SegmentTable:
-        """The features that a run is about."""
-        table: SegmentTable = _once_a_process(self.shared.tables[spec.experiment.features])
+    def table(self, experiment: ExperimentConfig) -> SegmentTable:
+        """The features that an experiment is about."""
+        table: SegmentTable = _once_a_process(self.shared.tables[experiment.features])
         return table
 
 
@@ -77,7 +77,7 @@ def _test(work: TestRun, place: _Place) -> None:
     checkpointer = Checkpointer(shared.checkpoints / f"{spec.fingerprint}.pt", every_s, spec.fingerprint)
     runtime = Runtime(device=shared.device, checkpointer=checkpointer)
     result = _attempted(
-        lambda: execute(spec, place.table(spec), runtime, place.attempt, work.chosen),
+        lambda: execute(spec, place.table(work.experiment), runtime, place.attempt, work.chosen),
         lambda error: failed(spec, error, place.attempt),
         place.attempt,
     )
@@ -108,7 +108,9 @@ def _inner(work: CandidateRun, place: _Place, number: int, spec: RunSpec) -> Inn
         progress.heard = reporter.heard
     runtime = Runtime(device=place.shared.device, limit_s=work.limit_s)
     return _attempted(
-        lambda: replace(run_inner(spec, inner, place.table(spec), progress, runtime), attempt=place.attempt),
+        lambda: replace(
+            run_inner(spec, inner, place.table(spec.experiment), progress, runtime), attempt=place.attempt
+        ),
         lambda error: replace(begin, **progress.curves(), status="failed", error=error),
         place.attempt,
     )

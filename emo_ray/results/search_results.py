@@ -151,7 +151,7 @@ class SearchResults:
 
 
 def best_of(candidates: Sequence[Candidate], directions: Sequence[Direction]) -> Candidate | None:
-    """The complete candidate with the best first objective, the earlier one of two equals; None without one."""
+    """The complete candidate with the best first objective, the earlier of two equals; None without one."""
     sign = 1.0 if directions[0] == "max" else -1.0
     complete = [candidate for candidate in candidates if candidate.state == "complete"]
     return max(complete, key=lambda one: (sign * one.values[0], -one.number), default=None)

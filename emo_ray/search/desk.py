@@ -184,18 +184,25 @@ class Desk:
     def reported(self, partial: InnerRecord) -> str:
         """A running fold has come so far; returns why its candidate should end, or nothing."""
         self._live[partial.number] = partial
-        return self._verdict(partial.number)
+        return self.verdict(partial.number)
 
     def heard(self, record: InnerRecord) -> str:
         """A fold has ended; returns why its candidate should end before its other folds, or nothing."""
         self._journal.fold(record)
         candidate = self.candidates[record.number]
-        folds = tuple(sorted((*candidate.folds, record), key=lambda one: one.fold))
+        # A worker that was lost may hand in a second time what it had handed in before.
+        others = [one for one in candidate.folds if one.fold != record.fold]
+        folds = tuple(sorted((*others, record), key=lambda one: one.fold))
         self.candidates[record.number] = with_steps(replace(candidate, folds=folds), self.rules.epochs_a_fold)
         self._live.pop(record.number, None)
         if record.status == "finished":
             self._finished_folds.setdefault(record.fingerprint, record)
-        return "" if len(folds) == self.rules.n_folds else self._verdict(record.number)
+        return self.verdict(record.number)
+
+    def is_whole(self, number: int) -> bool:
+        """Whether a candidate has nothing left to run: all its folds are in, or one of them has failed."""
+        folds = self.candidates[number].folds
+        return len(folds) == self.rules.n_folds or any(one.status == "failed" for one in folds)
 
     def stopped(self, number: int, reason: str) -> Candidate:
         """The stopping rule has ended a candidate."""
@@ -282,8 +289,11 @@ class Desk:
             distributions=distributions(space, candidate.params),
         )
 
-    def _verdict(self, number: int) -> str:
+    def verdict(self, number: int) -> str:
+        """Why a candidate should end as it stands now, or nothing; one that has all its folds goes on."""
         rules = self.rules
+        if self.is_whole(number):
+            return ""
         at_once = rules.at_once
         # In a window a candidate is compared with those that it was drawn from, however late it reports.
         peers = [

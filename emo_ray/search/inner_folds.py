@@ -24,7 +24,8 @@ def inner_folds(
     ProtocolError : too few groups for the scoring
     """
     if isinstance(scoring, FlatScoring):
-        return experiment.protocol.folds(groups, experiment.seed)
+        # Who takes part was chosen before.
+        return experiment.protocol.model_copy(update={"n_subjects": None}).folds(groups, experiment.seed)
     units = sorted(set(groups.values()))
     n_sides = scoring.n_folds if isinstance(scoring, KFoldScoring) else 2
     if len(units) < n_sides:

@@ -274,6 +274,7 @@ def evaluate(run: _Run, rows: Int[np.ndarray, " rows"], epoch: int) -> dict[str,
     ------
     TrainingError : a loss that is not finite
     """
+    run.check_time()
     outputs = _outputs(run.model, run.data, rows)  # float32 also where training is autocast
     targets = {head.name: run.data.targets[head.name][rows] for head in run.data.heads}
     on_device = {name: torch.from_numpy(target).to(run.device) for name, target in targets.items()}

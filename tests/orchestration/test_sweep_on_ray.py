@@ -1,4 +1,4 @@
-"""Sweeps on a real local cluster: the truth in Optuna, failures as rows, nested searches that see no test data."""
+"""Sweeps on a real local cluster: the truth in Optuna, failures as rows, nested searches without leaks."""
 
 from dataclasses import replace
 

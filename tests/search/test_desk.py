@@ -67,7 +67,10 @@ def trained(candidate, fold, n_epochs=EPOCHS):
 
 def work_through(desk, candidate):
     """What a worker and the driver do with one candidate."""
-    has_failed = any(record.status == "failed" for record in candidate.folds)
+    reason = desk.verdict(candidate.number) if candidate.folds else ""
+    if reason:
+        return desk.stopped(candidate.number, reason)
+    has_failed = desk.is_whole(candidate.number)
     for fold in range(len(candidate.folds), 0 if has_failed else desk.rules.n_folds):
         whole = trained(candidate, fold)
         for epoch in (0, 2):
@@ -189,6 +192,16 @@ def test_in_a_window_the_order_of_arrival_changes_nothing(tmp_path):
         folder.mkdir()
         found.append(told(run_in_a_window(folder, itertools.islice(itertools.cycle(order), 100))))
     assert found[0] == found[1] == found[2] == found[3]
+
+
+def test_a_fold_that_a_lost_worker_hands_in_twice_counts_once(tmp_path):
+    with SearchJournal(tmp_path) as journal:
+        desk = open_desk(tmp_path, journal, config())
+        candidate = desk.start()
+        for _ in range(2):
+            desk.heard(trained(candidate, 0))
+        assert [record.fold for record in desk.candidates[0].folds] == [0]
+        assert not desk.is_whole(0)
 
 
 def test_known_good_points_come_first_as_they_were_given(tmp_path):
