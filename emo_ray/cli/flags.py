@@ -1,4 +1,4 @@
-"""The command line that every job shares: flags, and dotted overrides of any field of the experiment."""
+"""The command line that jobs share: flags, and dotted overrides of any field of the experiment."""
 
 import argparse
 import os
@@ -14,19 +14,18 @@ from pydantic import ValidationError
 
 from emo_ray.config_errors import explain
 from emo_ray.errors import ConfigError
-from emo_ray.experiment import ExperimentConfig
 from emo_ray.models.registry import MODELS
 from emo_ray.orchestration.engine import Resources
 from emo_ray.protocols.subject_protocols import PROTOCOLS
-from emo_ray.tracking.mlflow import shown_uri
+from emo_ray.search.storage import shown_url
 from emo_ray.training.losses import PublishedProcedure
 
 PUBLISHED_PROCEDURES = get_args(PublishedProcedure)
 SCALINGS = {"train": ("train",), "transductive": ("transductive",), "both": ("train", "transductive")}
 
 
-def job_parser(name: str, description: str) -> argparse.ArgumentParser:
-    """The parser of a job."""
+def shared_parser(name: str, description: str) -> argparse.ArgumentParser:
+    """A parser with the flags of every job."""
     # No abbreviations: a flag that is added later could change what one means in somebody's script.
     parser = argparse.ArgumentParser(prog=name, description=description, allow_abbrev=False)
     add = parser.add_argument
@@ -74,6 +73,22 @@ def job_parser(name: str, description: str) -> argparse.ArgumentParser:
     return parser
 
 
+def loso_parser(name: str, description: str) -> argparse.ArgumentParser:
+    """The parser of a job that evaluates one setting."""
+    parser = shared_parser(name, description)
+    parser.add_argument(
+        "--from-sweep",
+        metavar="STUDY",
+        help="evaluate what this sweep of the same root has chosen, on the people that it has not seen",
+    )
+    parser.add_argument(
+        "--as-flat",
+        action="store_true",
+        help="with --from-sweep: test those people, too, in a result that says that it is optimistic",
+    )
+    return parser
+
+
 def find_root(given: Path | None) -> Path:
     """Where everything is kept: the flag, else EMO_RAY_ROOT, else the user's data folder."""
     place = given or os.environ.get("EMO_RAY_ROOT") or platformdirs.user_data_path("emo_ray")
@@ -94,7 +109,7 @@ def find_tracking_uri(given: str | None, root: Path) -> str:
 def command_line() -> str:
     """The command of this process as one could type it again."""
     # Without passwords: it stands in study.json, in MLflow and in the report.
-    return shlex.join([Path(sys.executable).name, *(shown_uri(word) for word in sys.argv)])
+    return shlex.join([Path(sys.executable).name, *map(shown_url, sys.argv)])
 
 
 def resources_of(options: argparse.Namespace) -> Resources:
@@ -110,20 +125,20 @@ def resources_of(options: argparse.Namespace) -> Resources:
         raise ConfigError(explain(error, Resources, "resources of a run")) from error
 
 
-def apply_overrides(base: ExperimentConfig, overrides: Sequence[str]) -> ExperimentConfig:
-    """Replace fields of an experiment by dotted name; values are read as YAML.
+def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
+    """Values by dotted name of a field, read as YAML.
 
     Raises
     ------
-    ConfigError : every override that names no field or has a value of the wrong kind, all at once
+    ConfigError : one that is not FIELD=VALUE
     """
     settings: dict[str, Any] = {}
     for override in overrides:
         name, equals, text = override.partition("=")
         if not equals or not name:
             raise ConfigError(f"{override!r} is not FIELD=VALUE, as in training.batch_size=32")
-        settings[name] = _parse(text, override)
-    return base.changed(settings)
+        settings[name] = parse_value(text, override)
+    return settings
 
 
 def parse_subjects(text: str | None) -> tuple[tuple[str, ...], dict[str, Any]]:
@@ -145,9 +160,15 @@ def parse_subjects(text: str | None) -> tuple[tuple[str, ...], dict[str, Any]]:
     return names, {}
 
 
-def _parse(text: str, override: str) -> Any:
+def parse_value(text: str, source: str) -> Any:
+    """What a piece of YAML on the command line means.
+
+    Raises
+    ------
+    ConfigError : it means nothing; ``source`` is what the user has typed
+    """
     try:
         # YAML 1.1 takes "1e-3" for text; the field's type makes a number of it.
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{override!r}: {text!r} is not a value ({str(error).splitlines()[0]})") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(f"{source!r}: {text!r} is not a value ({str(error).splitlines()[0]})") from error

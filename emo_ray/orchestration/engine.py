@@ -64,7 +64,7 @@ class Source(Protocol):
         """Work has started."""
 
     def restarted(self, name: str) -> Work | None:
-        """Its worker was lost and it will start again; returns what is left of it, None where it is the same."""
+        """Its worker was lost and it will start again; returns what is left of it, None for all of it."""
 
     def heard(self, name: str, item: Item) -> bool:
         """Something was handed in; returns whether its work should end here."""

@@ -1,0 +1,163 @@
+"""From the flags that all jobs share to an experiment and its subjects."""
+
+from argparse import Namespace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emo_ray.cli.definition import LosoJob
+from emo_ray.cli.flags import SCALINGS, command_line, parse_overrides, parse_subjects, resources_of
+from emo_ray.config_errors import suggestion
+from emo_ray.corpora.base import CorpusConfig
+from emo_ray.corpora.layout import read_layout
+from emo_ray.errors import ConfigError
+from emo_ray.experiment import ExperimentConfig, Selection, validated
+from emo_ray.extraction.registry import default_extraction
+from emo_ray.models.registry import MODELS
+from emo_ray.orchestration.study import Study, choose_files
+from emo_ray.training.config import published_training
+
+SMOKE_SUBJECTS = 4
+SMOKE_EPOCHS = 2
+EPOCHS = "training.max_epochs"
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Who takes part.
+
+    Attributes
+    ----------
+    names : subjects by name; empty is all
+    protocol : fields of the protocol: how many of them, and which
+    n_files : read those of so many subjects at most
+    """
+
+    names: tuple[str, ...]
+    protocol: Mapping[str, Any]
+    n_files: int | None = None
+
+    def files(self, corpus: CorpusConfig) -> Mapping[str, tuple[Path, ...]]:
+        """Subjects to read, and the files of each."""
+        found = choose_files(corpus.find_subjects(), self.names)
+        return dict(list(found.items())[: self.n_files])
+
+
+def cohort_of(options: Namespace) -> Cohort:
+    """Who takes part, from --subjects and --smoke."""
+    names, protocol = parse_subjects(options.subjects)
+    # The demo of --smoke is small as it is made; data of one's own are cut here.
+    if options.smoke and options.data and not options.subjects:
+        # a few more files than it takes, for some may have no label
+        return Cohort(names, {"n_subjects": SMOKE_SUBJECTS}, 2 * SMOKE_SUBJECTS)
+    return Cohort(names, protocol)
+
+
+def find_corpus(job: LosoJob, options: Namespace) -> CorpusConfig:
+    """The corpus of --data, or of the job's embedded data.
+
+    Raises
+    ------
+    ConfigError : neither is there, or the layout file is wrong
+    """
+    if options.data is None and job.demo is None:
+        raise ConfigError(
+            f"{job.name} needs --data: the folder or file of the corpus, or a YAML that describes it"
+        )
+    if options.data is None:
+        assert job.demo is not None, "refused above"
+        return job.corpus(job.demo(options.smoke))
+    data = options.data.expanduser().resolve()
+    return read_layout(data) if is_layout(data) else job.corpus(data)
+
+
+def is_layout(data: Path) -> bool:
+    """Whether a file describes data, rather than holds them."""
+    return data.suffix in (".yaml", ".yml")
+
+
+def experiment_of(
+    job: LosoJob, options: Namespace, corpus: CorpusConfig, protocol: Mapping[str, Any]
+) -> ExperimentConfig:
+    """The job's experiment with its flags; its dotted overrides are not in it yet."""
+    tasks = corpus.tasks()
+    task = options.task or next(iter(tasks))
+    if task not in tasks:
+        raise ConfigError(f"--task {task!r}: the corpus has {', '.join(tasks)}")
+    return validated(
+        {
+            "corpus": corpus,
+            "extraction": default_extraction(corpus),
+            "task": tasks[task],
+            "model": model_of(options.model) if options.model else job.model,
+            "training": published_training(options.training) if options.training else job.training,
+            "protocol": {"kind": options.protocol or "loso", **protocol, **_small_hold_out(options)},
+        }
+    )
+
+
+def given_settings(options: Namespace) -> dict[str, Any]:
+    """Values of fields by dotted name: the flags that are short for one, then the dotted overrides."""
+    epochs = SMOKE_EPOCHS if options.smoke and options.epochs is None else options.epochs
+    flags = {EPOCHS: epochs, "seed": options.seed}
+    # Checked alike, and a dotted one beside a flag wins.
+    return {
+        **{name: value for name, value in flags.items() if value is not None},
+        **parse_overrides(options.overrides),
+    }
+
+
+def scalings(options: Namespace, base: ExperimentConfig, default: str) -> tuple[str, ...]:
+    """The columns of the study: --scaling, else an override of the field, else the job's."""
+    is_override = any(override.startswith("scaling=") for override in options.overrides)
+    if is_override and options.scaling:
+        raise ConfigError("give either --scaling or scaling=..., not both")
+    # An override pins one column, even for a job that shows both.
+    return (base.scaling,) if is_override else SCALINGS[options.scaling or default]
+
+
+def columns_of(base: ExperimentConfig, names: tuple[str, ...]) -> tuple[ExperimentConfig, ...]:
+    """One experiment a column."""
+    return tuple(base.model_copy(update={"scaling": scaling}) for scaling in names)
+
+
+def study_of(
+    job: LosoJob,
+    options: Namespace,
+    root: Path,
+    experiments: tuple[ExperimentConfig, ...],
+    selection: Selection | None = None,
+) -> Study:
+    """What is run, for whom, and where it is kept."""
+    return Study(
+        experiments=experiments,
+        files=cohort_of(options).files(experiments[0].corpus),
+        root=root,
+        name=options.study,
+        job=job.name + ("-smoke" if options.smoke else ""),
+        experiment=job.name,
+        command=command_line(),
+        refresh=options.refresh,
+        resources=resources_of(options),
+        selection=selection,
+    )
+
+
+def model_of(text: str) -> dict[str, str]:
+    """A model's settings from ``kind`` or ``kind:variant``.
+
+    Raises
+    ------
+    ConfigError : there is no such model
+    """
+    kind, _, variant = text.partition(":")
+    if kind not in MODELS:
+        raise ConfigError(f"--model {kind!r}: {suggestion(kind, list(MODELS))}")
+    # A variant that does not exist is told of together with all other problems.
+    return {"kind": kind, "variant": variant} if variant else {"kind": kind}
+
+
+def _small_hold_out(options: Namespace) -> dict[str, int]:
+    # The default of 7 test subjects is more than a smoke run has.
+    return {"n_test": 1} if options.smoke and options.protocol == "hold_out" else {}
