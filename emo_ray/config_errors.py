@@ -20,9 +20,13 @@ def explain(error: ValidationError, model: type[BaseModel], source: str) -> str:
     lines = [_problem(details, model) for details in error.errors(include_url=False)]
     # Members of a union complain of the same key once each.
     lines = list(dict.fromkeys(lines))
-    return "\n".join(
-        [f"{source}: {len(lines)} problem{'s' * (len(lines) > 1)}", *(f"  {line}" for line in lines)]
-    )
+    return problem_list(source, lines)
+
+
+def problem_list(source: str, problems: Sequence[str]) -> str:
+    """Message of an error that holds all problems at once, a line each."""
+    count = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
+    return "\n".join([f"{source}: {count}", *(f"  {problem}" for problem in problems)])
 
 
 def suggestion(name: str, known: Sequence[str]) -> str:

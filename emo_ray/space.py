@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from emo_ray.config_errors import suggestion
+from emo_ray.config_errors import problem_list, suggestion
 from emo_ray.errors import ConfigError
 
 # YAML 1.1 reads 1e-4, without a point, as a text.
@@ -288,12 +288,6 @@ class SearchSpace(BaseModel):
                 )
             ]
         return tuple(points)
-
-
-def problem_list(source: str, problems: Sequence[str]) -> str:
-    """Message of an error that holds all problems, as `config_errors.explain` writes it."""
-    count = f"{len(problems)} problem{'s' * (len(problems) > 1)}"
-    return "\n".join([f"{source}: {count}", *(f"  {problem}" for problem in problems)])
 
 
 def parse_space(content: Any, source: str) -> SearchSpace:

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+from emo_ray.config_errors import problem_list
 from emo_ray.errors import ConfigError, EmoRayError
-from emo_ray.space import problem_list
 
 T = TypeVar("T")
 

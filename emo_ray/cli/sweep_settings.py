@@ -1,7 +1,7 @@
 """From the flags of a sweep job to the sweep; everything that is wrong with them comes in one message."""
 
 from argparse import Namespace
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from emo_ray.config_errors import explain, suggestion
 from emo_ray.errors import ConfigError, CorpusError
 from emo_ray.experiment import ExperimentConfig
 from emo_ray.orchestration.sweep import Sweep
-from emo_ray.orchestration.sweep_plan import SweepRequest
+from emo_ray.orchestration.sweep_plan import SweepRequest, request_problems
 from emo_ray.protocols.fold import choose_subjects
 from emo_ray.search.checks import check_search
 from emo_ray.search.config import BUDGETS, SearchConfig
@@ -73,10 +73,11 @@ def sweep_of(job: SweepJob, options: Namespace, root: Path) -> SweepSettings:
     files = problems.attempt(lambda: cohort.files(base.corpus)) or {}
     aside = problems.attempt(lambda: _set_aside(options, base, files)) or ()
     names = problems.attempt(lambda: scalings(options, base, job.scaling)) or ("train",)
-    for problem in _combinations(options, config, names):
-        problems.add(problem)
     if config is not None:
         checked = config
+        request = SweepRequest(columns_of(base, names), checked, options.nested, aside)
+        for problem in request_problems(request):
+            problems.add(problem)
         problems.attempt(lambda: check_search(checked, base))
     problems.attempt(lambda: _check_storage(options.storage))
     study = problems.attempt(lambda: study_of(job, options, root, columns_of(base, names)))
@@ -237,26 +238,6 @@ def _stopping(options: Namespace, problems: Problems, notes: list[str]) -> dict[
     # Two epochs, as --smoke has, leave no room for the usual grace.
     grace = options.grace_epochs or (1 if options.smoke else None)
     return {"stopping": {"kind": kind, **_given(grace_epochs=grace)}}
-
-
-def _combinations(options: Namespace, config: SearchConfig | None, names: Sequence[str]) -> Iterator[str]:
-    """Flags that exclude each other; the plan refuses them, too, but only once features are computed."""
-    if not options.nested:
-        if len(names) > 1:
-            yield "a plain sweep searches one column: give --scaling train or transductive, or --nested"
-        return
-    if options.scoring == "flat":
-        yield "--nested and --scoring flat exclude each other: flat chooses by the subjects that are tested"
-    if options.hours or (options.budget in BUDGETS and BUDGETS[options.budget].hours):
-        what = "--hours" if options.hours else f"--budget {options.budget}"
-        yield (
-            f"--nested and {what} exclude each other: what a search finds in a given time depends on the "
-            "machine, and so would the result; give --candidates alone"
-        )
-    if options.set_aside:
-        yield "--nested and --set-aside exclude each other: nested LOSO sets every subject aside in turn"
-    if config is not None and "latency_ms" in config.objectives:
-        yield "--nested and --objective latency_ms exclude each other: latency differs between machines"
 
 
 def _set_aside(

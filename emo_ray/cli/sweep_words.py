@@ -67,7 +67,7 @@ def _time(request: SweepRequest, estimate: Estimate) -> str:
     if limit_s is not None and (request.search.budget.n_candidates is None or estimate.most_s > limit_s):
         return f"{duration(limit_s)} {slots}, then what runs is finished {measured}"
     most = duration(max(1.0, estimate.most_s))
-    return f"at most {most} of training {slots} {measured}; {rule} usually needs much less"
+    return f"at most {most} {slots} {measured}; {rule} usually needs much less"
 
 
 def _n(count: int, noun: str) -> str:

@@ -15,6 +15,8 @@ from emo_ray.store.segment_table import SegmentTable
 from emo_ray.training.loop import Runtime
 
 N_PROBED_EPOCHS = 2
+# What a study costs beside its epochs: workers come up, and every training is handed out and recorded.
+START_S, HANDLING_S = 8.0, 0.06
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Estimate:
     def most_s(self) -> float:
         """Seconds, on all slots, where every run goes to its last epoch."""
         left = max(0, self.n_trainings - self.n_done)
-        return left * self.epochs_a_run * self.epoch_s / max(1, self.n_slots)
+        of_one = self.epochs_a_run * self.epoch_s + HANDLING_S
+        return START_S + left * of_one / max(1, self.n_slots) if left else 0.0
 
 
 def measure(
@@ -49,7 +52,13 @@ def measure(
     """Count the trainings of a sweep, and time two epochs of its base where they are to run."""
     n_candidates = plan.config.budget.n_candidates or 1
     n_folds = sum(len(search.folds) for search in plan.searches)
-    done = sum(len(one.folds) for rows in before.searches.values() for one in rows)
+    # A candidate that was stopped has no other folds to come.
+    ended = {search.key: len(search.folds) for search in plan.searches}
+    done = sum(
+        len(one.folds) if one.state == "running" else ended[key]
+        for key, rows in before.searches.items()
+        for one in rows
+    )
     tested = [name for name, _, _ in before.study.planned if name in before.study.records]
     estimate = Estimate(
         n_trainings=n_candidates * n_folds + len(plan.specs),

@@ -12,9 +12,9 @@ from emo_ray.orchestration.probe import Estimate, measure
 from emo_ray.orchestration.study import Study, describe, load_features
 from emo_ray.orchestration.sweep_plan import SweepPlan, SweepRequest, extractions, plan_sweep
 from emo_ray.orchestration.sweep_source import Listeners, SweepSource
-from emo_ray.results.journal import Journal
+from emo_ray.results.journal import JOURNAL, Journal, read_records
 from emo_ray.results.run_result import RunRecord
-from emo_ray.results.search_journal import SearchJournal, load_search, read_candidates
+from emo_ray.results.search_journal import SearchJournal, load_search, read_candidates, search_of
 from emo_ray.results.search_results import Candidate, Direction, SearchResults
 from emo_ray.results.study_folder import open_folder
 from emo_ray.search.board import SearchBoard
@@ -74,7 +74,11 @@ def run_sweep(sweep: Sweep, observer: SweepObserver) -> SearchResults:
     plan = plan_sweep(request, tables)
     table = tables[request.experiments[0].features]
     described = describe(study, plan, table, plan.subjects)
-    results = replace(described, header={**described.header, "search": _header(sweep, plan, described.name)})
+    header = {**described.header, "search": _header(sweep, plan, described.name)}
+    results = replace(described, header=header, records=read_records(described.folder / JOURNAL))
+    # Before anything is made: who says no leaves no trace.
+    if not observer.approved(measure(plan, tables, study.resources, search_of(results))):
+        raise ConfigError("not started, as you said; --yes starts it without asking")
     with Journal(results.folder) as journal:
         # Under the journal's lock: two starts of one command can not both write the header.
         open_folder(results)
@@ -92,9 +96,6 @@ def _run(
     resources = sweep.study.resources
     before = load_search(journal.folder)
     storage = open_storage(sweep.storage, journal.folder)
-    estimate = measure(plan, tables, resources, before)
-    if not observer.approved(estimate):
-        raise ConfigError("not started, as you said; --yes starts it without asking")
     observer.opened(before)
     with SearchJournal(journal.folder) as search_journal, _board(plan, before) as board:
         desks = _desks(plan, storage, search_journal, before)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from emo_ray.config_errors import problem_list
 from emo_ray.errors import ConfigError, ProtocolError
 from emo_ray.experiment import ExperimentConfig, RunSpec
 from emo_ray.files import text_digest
@@ -146,7 +147,9 @@ def plan_sweep(request: SweepRequest, tables: Mapping[str, SegmentTable]) -> Swe
     outer = make_plan(request.experiments, table)
     for other in tables.values():
         _check_alike(table, other)
-    _check_request(request, config)
+    problems = list(request_problems(request))
+    if problems:
+        raise ConfigError(problem_list("the sweep", problems))
     _check_sensors(request, table)
     searches = _nested(request, config, outer) if request.nested else (_plain(request, config, outer),)
     targets = first.task.targets(table.columns)
@@ -175,32 +178,26 @@ def _resolved(request: SweepRequest) -> SearchConfig:
     return search.model_copy(update={"objectives": objectives, "first": (*search.first, *grid)})
 
 
-def _check_request(request: SweepRequest, config: SearchConfig) -> None:
-    problems = []
-    if len(request.experiments) > 1 and not request.nested:
-        problems.append("a plain sweep searches one column: give --scaling train or transductive")
-    columns = [experiment.column for experiment in request.experiments]
-    if request.nested:
-        if len(set(columns)) < len(columns):
-            problems.append(f"nested experiments of one column ({', '.join(columns)}) can not be told apart")
-        if isinstance(config.scoring, FlatScoring):
-            problems.append(
-                "nested and flat exclude each other: flat chooses by the subjects that are tested"
-            )
-        if config.budget.hours is not None or config.budget.n_candidates is None:
-            problems.append(
-                "a nested search can not be limited by time, for its result would depend on how fast the "
-                "machine is: give --candidates alone"
-            )
-        if request.set_aside:
-            problems.append("--set-aside is for plain sweeps: nested LOSO sets every subject aside in turn")
-        slow = [name for name in config.objectives if name == "latency_ms"]
-        if slow:
-            problems.append("latency_ms differs between machines, and so would a nested result: leave it out")
-    if problems:
-        raise ConfigError(
-            "\n".join([f"the sweep: {len(problems)} problems", *(f"  {one}" for one in problems)])
+def request_problems(request: SweepRequest) -> Iterator[str]:
+    """What excludes each other; known before any feature is computed."""
+    search, columns = request.search, [experiment.column for experiment in request.experiments]
+    if not request.nested:
+        if len(columns) > 1:
+            yield "a plain sweep searches one column: give --scaling train or transductive, or --nested"
+        return
+    if len(set(columns)) < len(columns):
+        yield f"nested experiments of one column ({', '.join(columns)}) can not be told apart"
+    if isinstance(search.scoring, FlatScoring):
+        yield "--nested and --scoring flat exclude each other: flat chooses by the subjects that are tested"
+    if search.budget.hours is not None or search.budget.n_candidates is None:
+        yield (
+            "--nested and a budget of hours exclude each other: what a search finds in a given time depends "
+            "on the machine, and so would the result; give --candidates alone"
         )
+    if request.set_aside:
+        yield "--nested and --set-aside exclude each other: nested LOSO sets every subject aside in turn"
+    if "latency_ms" in search.objectives:
+        yield "--nested and --objective latency_ms exclude each other: latency differs between machines"
 
 
 def _nested(request: SweepRequest, config: SearchConfig, outer: Plan) -> tuple[SearchPlan, ...]:

@@ -16,6 +16,7 @@ from emo_ray.errors import JournalError
 from emo_ray.results.journal import drop_torn_line
 from emo_ray.results.search_results import Candidate, CandidateState, Direction, InnerRecord, SearchResults
 from emo_ray.results.study_folder import load_study
+from emo_ray.results.study_results import StudyResults
 
 SEARCH_JOURNAL = "search.jsonl"
 _NUMBER_LISTS = ("curve", "standing", "train_loss", "validation_loss", "values")
@@ -123,10 +124,20 @@ def load_search(folder: Path) -> SearchResults:
     JournalError : there is no study in the folder, no search in it, or its files are damaged
     """
     study = load_study(folder)
-    header = study.header.get("search")
-    if header is None:
+    if "search" not in study.header:
         raise JournalError(f"{folder} holds a study without a search: `emo-ray studies` tells which have one")
-    found = read_candidates(folder / SEARCH_JOURNAL)
+    return search_of(study)
+
+
+def search_of(study: StudyResults) -> SearchResults:
+    """What the journal in a study's folder tells of its searches; nothing, where there is none yet.
+
+    Raises
+    ------
+    JournalError : the journal is damaged
+    """
+    header = study.header["search"]
+    found = read_candidates(study.folder / SEARCH_JOURNAL)
     return SearchResults(
         study=study,
         objectives=tuple(header["objectives"]),

@@ -4,11 +4,11 @@ import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from emo_ray.config_errors import suggestion
+from emo_ray.config_errors import problem_list, suggestion
 from emo_ray.errors import ConfigError
 from emo_ray.experiment import ExperimentConfig
 from emo_ray.search.config import COSTS, FlatScoring, KFoldScoring, NoStopping, SearchConfig
-from emo_ray.space import Choice, Integer, LogUniform, SearchSpace, Uniform, problem_list
+from emo_ray.space import Choice, Integer, LogUniform, SearchSpace, Uniform
 from emo_ray.training.config import PRIMARY
 from emo_ray.training.metrics import metric_names
 
