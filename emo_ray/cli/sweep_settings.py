@@ -75,7 +75,9 @@ def sweep_of(job: SweepJob, options: Namespace, root: Path) -> SweepSettings:
     names = problems.attempt(lambda: scalings(options, base, job.scaling)) or ("train",)
     if config is not None:
         checked = config
-        request = SweepRequest(columns_of(base, names), checked, options.nested, aside)
+        # Also where the names were wrong: that people are set aside at all is a problem of its own.
+        wanted = aside or tuple(filter(None, [options.set_aside]))
+        request = SweepRequest(columns_of(base, names), checked, options.nested, wanted)
         for problem in request_problems(request):
             problems.add(problem)
         problems.attempt(lambda: check_search(checked, base))

@@ -49,8 +49,8 @@ class Asha(_Part):
     """
 
     kind: Literal["asha"] = "asha"
-    grace_epochs: int = Field(3, ge=1, description="epochs that every candidate gets")
-    reduction_factor: float = Field(4.0, gt=1)
+    grace_epochs: int = Field(1, ge=1, description="epochs that every candidate gets")
+    reduction_factor: float = Field(3.0, gt=1)
 
 
 class Hyperband(_Part):

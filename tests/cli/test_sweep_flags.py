@@ -145,10 +145,10 @@ def estimate(**changes):
 
 def test_the_cost_of_a_nested_sweep_is_told_in_trainings_and_time(settings):
     request = settings("--nested", "--candidates", "12").sweep.request
-    # 195 trainings x 60 epochs x 0.05 s / 2 slots = 292.5 s
+    # 8 s of start, and 195 trainings x (60 epochs x 0.05 s + 0.06 s) / 2 slots = 298 s
     assert cost_words(request, estimate()) == (
-        "nested: 15 subjects x (12 candidates x 1 inner fold + 1 test) = 195 trainings; at most 5 min of "
-        "training on 2 slots (0.05 s an epoch measured, 60 epochs a training); ASHA usually needs much less"
+        "nested: 15 subjects x (12 candidates x 1 inner fold + 1 test) = 195 trainings; at most 5 min "
+        "on 2 slots (0.05 s an epoch measured, 60 epochs a training); ASHA usually needs much less"
     )
 
 
