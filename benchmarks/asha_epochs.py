@@ -4,8 +4,9 @@
 
 The light AMIGOS network and its published search space, on generated AMIGOS recordings, hold-out scoring.
 For every seed the same search runs twice: with ASHA as it is by default, and without any stopping rule.
-Prints, by seed, the epochs of both, their ratio, both best scores, and whether ASHA's lies within the
-bootstrap interval (over the scoring subjects) of the full search's best; and the median ratio over seeds.
+Prints, by seed, after which share of the full search's epochs ASHA had a score within the bootstrap
+interval (over the scoring subjects) of the full search's best, which share it took in all, and both
+best scores; and the medians over seeds.
 """
 
 import argparse
@@ -94,21 +95,32 @@ def search(base: ExperimentConfig, stopping: Stopping, n_candidates: int, root: 
     return run_sweep(Sweep(study, SweepRequest((base,), config)), Silent())
 
 
-def compared(full: SearchResults, stopped: SearchResults) -> tuple[float, bool, str]:
-    """Share of the epochs, whether the best score was reached, and both in words."""
-    epochs = [sum(one.n_epochs for one in results.searches[""]) for results in (full, stopped)]
+@dataclass(frozen=True)
+class Comparison:
+    """Of two searches: shares of the full one's epochs until its best was reached (inf: never) and in all."""
+
+    until_reached: float
+    in_all: float
+    best: float
+    full_best: float
+    low: float
+
+
+def compared(full: SearchResults, stopped: SearchResults) -> Comparison:
+    """The search with ASHA against the one without."""
+    n_full = sum(one.n_epochs for one in full.searches[""])
     best, other = full.best(""), stopped.best("")
     assert best is not None, "a search of sound candidates has a best one"
     assert other is not None, "a search of sound candidates has a best one"
     interval = over_subjects(list(best.folds[0].subject_scores.values()))
     # The interval is of the mean over subjects, the score of all their segments: shifted onto each other.
     low = best.values[0] - ((interval.mean or 0.0) - (interval.low or 0.0))
-    reached = other.values[0] >= low
-    words = (
-        f"{epochs[1]:5d} of {epochs[0]:5d} epochs ({epochs[1] / epochs[0]:.2f}), best {other.values[0]:.3f} "
-        f"against {best.values[0]:.3f} (interval from {low:.3f}): {'reached' if reached else 'NOT reached'}"
-    )
-    return epochs[1] / epochs[0], reached, words
+    spent, until = 0, float("inf")
+    for one in sorted(stopped.searches[""], key=lambda one: one.elapsed_s):
+        spent += one.n_epochs
+        if one.state == "complete" and one.values[0] >= low:
+            until = min(until, spent)
+    return Comparison(until / n_full, spent / n_full, other.values[0], best.values[0], low)
 
 
 def main() -> None:
@@ -119,19 +131,21 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--candidates", type=int, default=25)
     options = parser.parse_args()
-    ratios, hits = [], 0
+    found = []
     with tempfile.TemporaryDirectory() as root, cluster():
         for seed in range(options.seeds):
             base = experiment(recordings(), seed)
             full = search(base, NoStopping(), options.candidates, Path(root))
-            stopped = search(base, Asha(), options.candidates, Path(root))
-            ratio, reached, words = compared(full, stopped)
-            ratios.append(ratio)
-            hits += reached
-            print(f"seed {seed}: {words}", flush=True)
-    print(
-        f"median share of epochs {statistics.median(ratios):.2f}; best reached in {hits} of {options.seeds}"
-    )
+            one = compared(full, search(base, Asha(), options.candidates, Path(root)))
+            found.append(one)
+            print(
+                f"seed {seed}: reached after {one.until_reached:.2f} of the epochs, {one.in_all:.2f} in all; best "
+                f"{one.best:.3f} against {one.full_best:.3f} (interval from {one.low:.3f})",
+                flush=True,
+            )
+    until = statistics.median(one.until_reached for one in found)
+    in_all = statistics.median(one.in_all for one in found)
+    print(f"median over seeds: reached after {until:.2f} of the epochs, {in_all:.2f} in all")
 
 
 if __name__ == "__main__":

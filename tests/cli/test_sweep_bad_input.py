@@ -51,7 +51,7 @@ def complain(tmp_path, capsys, monkeypatch):
         (["--sampler", "grid"], ["grid has no place for", "model.dropout"]),
         (["--stopping", "ashaa"], ["did you mean 'asha'?"]),
         (["--stopping", "none", "--grace-epochs", "2"], ["leave it out"]),
-        (["--epochs", "2", "--grace-epochs", "3"], ["grace_epochs 3", "lower it"]),
+        (["--epochs", "2"], ["grace_epochs 3", "lower it"]),
         (["--scoring", "leave"], ["holdout, kfold, flat"]),
         (["--scoring", "flat", "--inner-folds", "3"], ["--inner-folds", "not with flat"]),
         (["--inner-folds", "1"], ["n_folds", "greater than or equal to 2"]),
