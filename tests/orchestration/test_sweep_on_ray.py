@@ -1,8 +1,11 @@
 """Sweeps on a real local cluster: the truth in Optuna, failures as rows, nested searches without leaks."""
 
+import threading
+import time
 from dataclasses import replace
 
 import optuna
+import psutil
 import pytest
 
 from emo_ray.corpora.fake import FakeCorpus
@@ -174,6 +177,45 @@ def test_nothing_starts_without_approval_and_the_estimate_counts_all_trainings(t
         run_sweep(sweep(tmp_path, nested=True, scoring=KFoldScoring(n_folds=3)), listener)
     assert listener.estimate.n_trainings == 4 * (6 * 3 + 1)
     assert listener.estimate.most_s > 0
+
+
+def test_a_worker_that_is_killed_costs_no_candidate_and_repeats_no_finished_fold(tmp_path):
+    request = sweep(
+        tmp_path, scoring=KFoldScoring(n_folds=3), stopping=NoStopping(), budget=Budget(n_candidates=2)
+    )
+    long = TrainingConfig(max_epochs=150, batch_size=8, patience=150, monitor="primary")
+    base = request.request.experiments[0].model_copy(update={"training": long})
+    request = replace(
+        request,
+        study=replace(request.study, experiments=(base,)),
+        request=replace(request.request, experiments=(base,)),
+    )
+    journal = tmp_path / "studies" / "s" / SEARCH_JOURNAL
+    killer = threading.Thread(target=kill_a_worker_after_a_fold, args=(journal,), daemon=True)
+    killer.start()
+    results = run_sweep(request, Listener())
+    killer.join(timeout=1)
+    assert [one.state for one in results.searches[""]] == ["complete"] * 2
+    assert {record.attempt for one in results.searches[""] for record in one.folds} == {1, 2}
+    folds = [line for line in journal.read_text().splitlines() if '"event": "fold"' in line]
+    assert len(folds) == 2 * 3
+
+
+def kill_a_worker_after_a_fold(journal):
+    """Wait until a first fold has ended, then kill a process that trains, as the system may."""
+    for _ in range(1200):
+        if journal.exists() and b'"finished"' in journal.read_bytes():
+            trains = [one for one in psutil.Process().children(recursive=True) if is_training(one)]
+            trains[0].kill()
+            return
+        time.sleep(0.02)
+
+
+def is_training(process):
+    try:
+        return "ImplicitFunc" in " ".join(process.cmdline())
+    except psutil.Error:
+        return False
 
 
 @pytest.fixture(scope="module")
