@@ -139,8 +139,8 @@ def main() -> None:
             one = compared(full, search(base, Asha(), options.candidates, Path(root)))
             found.append(one)
             print(
-                f"seed {seed}: reached after {one.until_reached:.2f} of the epochs, {one.in_all:.2f} in all; best "
-                f"{one.best:.3f} against {one.full_best:.3f} (interval from {one.low:.3f})",
+                f"seed {seed}: reached after {one.until_reached:.2f} of the epochs, {one.in_all:.2f} in all; "
+                f"best {one.best:.3f} against {one.full_best:.3f} (interval from {one.low:.3f})",
                 flush=True,
             )
     until = statistics.median(one.until_reached for one in found)

@@ -2,6 +2,7 @@
 
 import logging
 import pickle
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -130,7 +131,9 @@ class _Reporter:
         step = self.begin.fold * self.work.epochs_a_fold + epoch + 1
         # The last epoch of a fold is told by the record of the fold.
         if step in self.work.milestones and epoch + 1 < self.work.epochs_a_fold:
-            self.place.hand_in(replace(self.begin, **self.progress.curves(), status="stopped"))
+            spent_s = time.time() - self.begin.started_unix
+            so_far = replace(self.begin, **self.progress.curves(), seconds=spent_s)
+            self.place.hand_in(replace(so_far, status="stopped"))
 
 
 def _attempted(action: Callable[[], Result], as_failed: Callable[[str], Result], attempt: int) -> Result:

@@ -199,6 +199,33 @@ class Desk:
             self._finished_folds.setdefault(record.fingerprint, record)
         return self.verdict(record.number)
 
+    def verdict(self, number: int) -> str:
+        """Why a candidate should end as it stands now, or nothing; one that has all its folds goes on."""
+        rules = self.rules
+        if self.is_whole(number):
+            return ""
+        at_once = rules.at_once
+        # In a window a candidate is compared with those that it was drawn from, however late it reports.
+        peers = [
+            one.number
+            for one in self.candidates.values()
+            if one.number != number and (at_once is None or one.number <= number - at_once)
+        ]
+        return verdict(
+            rules.config.stopping, rules.total_steps, self._curve(number), [self._curve(n) for n in peers]
+        )
+
+    def steps(self, number: int) -> tuple[tuple[int, float], ...]:
+        """The first objective of a candidate as it stood at each step, its running fold included."""
+        candidate, live = self.candidates[number], self._live.get(number)
+        if live is None:
+            return candidate.steps
+        return steps_of((*candidate.folds, live), self.rules.epochs_a_fold)
+
+    def known_fold(self, fingerprint: str) -> InnerRecord | None:
+        """A finished inner run of the same specification, of whichever candidate."""
+        return self._finished_folds.get(fingerprint)
+
     def is_whole(self, number: int) -> bool:
         """Whether a candidate has nothing left to run: all its folds are in, or one of them has failed."""
         folds = self.candidates[number].folds
@@ -288,33 +315,6 @@ class Desk:
             params=encoded(space, candidate.params),
             distributions=distributions(space, candidate.params),
         )
-
-    def verdict(self, number: int) -> str:
-        """Why a candidate should end as it stands now, or nothing; one that has all its folds goes on."""
-        rules = self.rules
-        if self.is_whole(number):
-            return ""
-        at_once = rules.at_once
-        # In a window a candidate is compared with those that it was drawn from, however late it reports.
-        peers = [
-            one.number
-            for one in self.candidates.values()
-            if one.number != number and (at_once is None or one.number <= number - at_once)
-        ]
-        return verdict(
-            rules.config.stopping, rules.total_steps, self._curve(number), [self._curve(n) for n in peers]
-        )
-
-    def steps(self, number: int) -> tuple[tuple[int, float], ...]:
-        """The first objective of a candidate as it stood at each step, its running fold included."""
-        candidate, live = self.candidates[number], self._live.get(number)
-        if live is None:
-            return candidate.steps
-        return steps_of((*candidate.folds, live), self.rules.epochs_a_fold)
-
-    def known_fold(self, fingerprint: str) -> InnerRecord | None:
-        """A finished inner run of the same specification, of whichever candidate."""
-        return self._finished_folds.get(fingerprint)
 
     def _curve(self, number: int) -> Curve:
         sign = 1.0 if self.rules.directions[0] == "max" else -1.0
