@@ -2,6 +2,7 @@
 runs.
 """
 
+import copy
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -200,4 +201,5 @@ def _set(content: dict[str, Any], path: Sequence[str], value: Any) -> None:
         content = content.setdefault(folder, {})
         if not isinstance(content, dict):
             raise ConfigError(f"{'.'.join(path)}: {folder} is a value and has no fields")
-    content[last] = value
+    # A copy: what stands below it may be changed next, and it is the caller's.
+    content[last] = copy.deepcopy(value)

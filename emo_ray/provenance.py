@@ -14,8 +14,15 @@ VERSION = "0.1.0"
 FEATURE_ROOMS = ("signals", "features", "corpora", "extraction", "store")
 # Code that makes features is in the features' own addresses, which every run's identity holds.
 RESULT_ROOMS = ("tasks", "models", "training", "protocols", "references", "run.py")
-SEARCH_ROOMS = ("space.py", "search")
-LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "ray", "pyarrow")
+SEARCH_ROOMS = (
+    "space.py",
+    "search",
+    "experiment.py",
+    "results/search_results.py",
+    "results/search_journal.py",
+    "orchestration/sweep_plan.py",
+)
+LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "ray", "pyarrow", "optuna", "cmaes")
 _PACKAGE = Path(__file__).parent
 
 

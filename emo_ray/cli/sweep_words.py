@@ -1,5 +1,6 @@
 """What a sweep tells before it starts: how many trainings it takes, and for how long at most."""
 
+import math
 import sys
 
 from emo_ray.orchestration.probe import Estimate
@@ -58,6 +59,8 @@ def _plain(request: SweepRequest, estimate: Estimate) -> str:
 
 
 def _time(request: SweepRequest, estimate: Estimate) -> str:
+    if not math.isfinite(estimate.epoch_s):
+        return "how long that takes is not known, for the settings it starts from can not be trained"
     measured = (
         f"({estimate.epoch_s:.2g} s an epoch measured, {_n(estimate.epochs_a_run, 'epoch')} a training)"
     )

@@ -11,6 +11,7 @@ from emo_ray.errors import ConfigError, ProtocolError
 from emo_ray.experiment import ExperimentConfig, RunSpec, Selection
 from emo_ray.files import text_digest
 from emo_ray.protocols.fold import Fold
+from emo_ray.protocols.lineage import perhaps_among
 from emo_ray.store.segment_table import SegmentTable
 from emo_ray.tasks.base import Head
 from emo_ray.training.metrics import metric_names
@@ -81,13 +82,13 @@ def _unseen(folds: tuple[Fold, ...], selection: Selection | None) -> tuple[Fold,
     """The folds that test nobody whose data chose the settings."""
     if selection is None or selection.as_flat:
         return folds
-    kept = tuple(fold for fold in folds if not set(fold.test) & set(selection.subjects))
+    kept = tuple(fold for fold in folds if not perhaps_among(fold.test, selection.subjects))
     if not kept:
         raise ProtocolError(
             f"sweep {selection.study!r} chose these settings on the data of {len(selection.subjects)} "
-            "subjects, and every fold tests one of them: nobody is left who is unseen. Sweep with "
-            "--set-aside, or search inside every fold (the sweep's --nested); --as-flat tests them in the "
-            "column flat, which is optimistic"
+            "subjects, and every fold tests one of them, or somebody of the same id: nobody is left who is "
+            "surely unseen. Sweep with --set-aside, or search inside every fold (the sweep's --nested); "
+            "--as-flat tests them in the column flat, which is optimistic"
         )
     return kept
 
@@ -97,7 +98,7 @@ def _selection_notes(selection: Selection | None, folds: Sequence[Fold]) -> list
         return []
     tested = {name for fold in folds for name in fold.test}
     told = f"settings chosen by sweep {selection.study} on the data of {', '.join(selection.subjects)}"
-    n_seen = len(tested & set(selection.subjects))
+    n_seen = len(perhaps_among(tested, selection.subjects))
     if n_seen:
         return [f"OPTIMISTIC: {told}; {n_seen} of the {len(tested)} tested subjects are among them"]
     return [f"{told}; none of them is tested, nor was any tested subject among them"]

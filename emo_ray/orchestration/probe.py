@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import ray
 
+from emo_ray.errors import EmoRayError
 from emo_ray.experiment import RunSpec
 from emo_ray.orchestration.engine import Resources, n_slots
 from emo_ray.orchestration.sweep_plan import SearchPlan, SweepPlan
@@ -26,7 +27,7 @@ class Estimate:
     Attributes
     ----------
     n_trainings, n_done : inner runs and tests; without a number of candidates, of one
-    epoch_s : seconds of an epoch of the base's settings; 0 where nothing is left to do
+    epoch_s : seconds of an epoch of the base's settings; NaN where it could not be trained
     most_s : where every run goes to its last epoch, on all slots
     """
 
@@ -92,6 +93,10 @@ def _seconds_an_epoch(spec: RunSpec, table: SegmentTable, device: str) -> float:
         def report(self, epoch: int, metrics: object, best_epoch: int) -> None:
             clocks.append(time.perf_counter())
 
-    fit(spec, table, Runtime(device=device, observer=Clock()))
+    try:
+        fit(spec, table, Runtime(device=device, observer=Clock()))
+    except EmoRayError:
+        # What breaks the base may be what is searched: the candidates will tell.
+        return float("nan")
     # the first epoch warms up
     return clocks[-1] - clocks[-2]

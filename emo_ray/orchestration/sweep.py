@@ -19,13 +19,14 @@ from emo_ray.results.search_results import Candidate, Direction, SearchResults
 from emo_ray.results.study_folder import open_folder
 from emo_ray.search.board import SearchBoard
 from emo_ray.search.checks import check_search
-from emo_ray.search.config import COSTS
+from emo_ray.search.config import COSTS, FlatScoring
 from emo_ray.search.desk import Books, Clock, Desk, Rules
-from emo_ray.search.storage import open_storage, shown_url
+from emo_ray.search.storage import open_storage, shown_url, storage_in_words
 from emo_ray.store.segment_table import SegmentTable
 from emo_ray.training.metrics import direction_of
 
-PLAN_ATTRIBUTE = "emo_ray.plan"
+PLAN_ATTRIBUTE, OWNER_ATTRIBUTE = "emo_ray.plan", "emo_ray.owner"
+FLAT_WARNING = ": scored on the test subjects themselves, optimistic"
 
 
 @runtime_checkable
@@ -101,7 +102,8 @@ def _run(
         desks = _desks(plan, storage, search_journal, before)
         listeners = Listeners(board, observer.heard_candidate, observer.heard)
         source = SweepSource(plan, desks, journal, listeners)
-        run_source(source, tables, resources, journal.folder / "checkpoints")
+        with storage_in_words(sweep.storage, journal.folder):
+            run_source(source, tables, resources, journal.folder / "checkpoints")
 
 
 def _desks(
@@ -123,9 +125,7 @@ def _desks(
     )
     desks = {}
     for search in plan.searches:
-        study = _optuna_study(
-            before.header["study_names"][search.key], before.directions, storage, plan.digest
-        )
+        study = _optuna_study(before, search.key, storage, plan)
         desk = Desk(search.key, search.stream, rules, Books(journal, study, storage), clock)
         desk.restore(known.get(search.key, {}).values())
         desks[search.key] = desk
@@ -133,21 +133,27 @@ def _desks(
 
 
 def _optuna_study(
-    name: str, directions: tuple[Direction, ...], storage: optuna.storages.BaseStorage, digest: str
+    before: SearchResults, key: str, storage: optuna.storages.BaseStorage, plan: SweepPlan
 ) -> optuna.Study:
+    """Optuna's study of one search, made or found again; nobody else's."""
+    name = before.header["study_names"][key]
     study = optuna.create_study(
         study_name=name,
         storage=storage,
-        directions=["maximize" if direction == "max" else "minimize" for direction in directions],
+        directions=["maximize" if direction == "max" else "minimize" for direction in before.directions],
         load_if_exists=True,
     )
-    found = study.user_attrs.get(PLAN_ATTRIBUTE)
-    if found is None and not study.get_trials(deepcopy=False):
-        study.set_user_attr(PLAN_ATTRIBUTE, digest)
-    elif found != digest:
+    found, owner = study.user_attrs, str(before.study.header["created_unix"])
+    if PLAN_ATTRIBUTE not in found and not study.get_trials(deepcopy=False):
+        study.set_user_attr(PLAN_ATTRIBUTE, plan.digest)
+        study.set_user_attr(OWNER_ATTRIBUTE, owner)
+        study.set_user_attr("objectives", list(plan.config.objectives))
+        is_flat = isinstance(plan.config.scoring, FlatScoring)
+        study.set_user_attr("scoring", f"{plan.config.scoring.kind}{FLAT_WARNING if is_flat else ''}")
+    elif (found.get(PLAN_ATTRIBUTE), found.get(OWNER_ATTRIBUTE)) != (plan.digest, owner):
         raise SearchError(
-            f"the storage holds an Optuna study {name!r} of another space, or of other data: give this one "
-            "another --study, or another --storage"
+            f"the storage holds an Optuna study {name!r} of another space, of other data, or of another "
+            "study folder: give this one another --study, or another --storage"
         )
     return study
 
@@ -170,7 +176,7 @@ def _header(sweep: Sweep, plan: SweepPlan, name: str) -> dict[str, Any]:
         "n_folds": len(plan.searches[0].folds),
         "inner_folds": {
             search.key: [
-                [fold.name, list(fold.train), list(fold.validation or fold.test)] for fold in search.folds
+                [fold.name, list(fold.train), list(fold.test or fold.validation)] for fold in search.folds
             ]
             for search in plan.searches
         },

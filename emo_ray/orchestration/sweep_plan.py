@@ -5,18 +5,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from emo_ray.config_errors import problem_list
 from emo_ray.errors import ConfigError, ProtocolError
 from emo_ray.experiment import ExperimentConfig, RunSpec
 from emo_ray.files import text_digest
-from emo_ray.orchestration.plan import Plan, check_classes, check_modalities, make_plan
+from emo_ray.orchestration.plan import Plan, Targets, check_classes, check_modalities, make_plan
 from emo_ray.protocols.fold import Fold
+from emo_ray.protocols.lineage import perhaps_among
 from emo_ray.provenance import RESULT_ROOMS, SEARCH_ROOMS, code_digest
 from emo_ray.results.search_results import Candidate
 from emo_ray.search.config import COSTS, FlatScoring, SearchConfig
 from emo_ray.search.inner_folds import inner_folds
 from emo_ray.space import Choice, SearchSpace
 from emo_ray.store.segment_table import SegmentTable
+from emo_ray.tasks.base import Head
 from emo_ray.training.config import PRIMARY
 
 MAX_EXTRACTIONS = 16
@@ -77,6 +81,8 @@ class SweepPlan(Plan):
         content = {
             "outer": [spec.fingerprint for spec in self.specs],
             "search": self.config.identity(),
+            # the last ones of a window are drawn with less knowledge: a larger budget is another study
+            "n_candidates": self.config.budget.n_candidates if (self.config.at_once or 1) > 1 else None,
             "searches": [
                 [one.key, one.base.identity(), [_sides(fold) for fold in one.folds]] for one in self.searches
             ],
@@ -151,11 +157,12 @@ def plan_sweep(request: SweepRequest, tables: Mapping[str, SegmentTable]) -> Swe
     if problems:
         raise ConfigError(problem_list("the sweep", problems))
     _check_sensors(request, table)
-    searches = _nested(request, config, outer) if request.nested else (_plain(request, config, outer),)
+    searches = _nested(request, config, outer) if request.nested else (_plain(request, config, outer, table),)
     targets = first.task.targets(table.columns)
     for search in searches:
         for fold in search.folds:
             check_classes(first.task.heads, targets, table, fold)
+            _check_scorers(first.task.heads, targets, table, fold)
     plan = SweepPlan(
         specs=tuple(search.outer for search in searches if search.outer is not None),
         notes=(*outer.notes, *_notes(request, config)),
@@ -184,6 +191,12 @@ def request_problems(request: SweepRequest) -> Iterator[str]:
     if not request.nested:
         if len(columns) > 1:
             yield "a plain sweep searches one column: give --scaling train or transductive, or --nested"
+        known = perhaps_among(request.set_aside, search.prior_subjects)
+        if known:
+            yield (
+                f"--set-aside {', '.join(known)}: the sweep of --warm-start has seen them, so they are no "
+                "more unseen; set others aside, or leave out --warm-start"
+            )
         return
     if len(set(columns)) < len(columns):
         yield f"nested experiments of one column ({', '.join(columns)}) can not be told apart"
@@ -226,9 +239,10 @@ def _nested(request: SweepRequest, config: SearchConfig, outer: Plan) -> tuple[S
     return tuple(searches)
 
 
-def _plain(request: SweepRequest, config: SearchConfig, outer: Plan) -> SearchPlan:
+def _plain(request: SweepRequest, config: SearchConfig, outer: Plan, table: SegmentTable) -> SearchPlan:
     base = request.experiments[0]
-    unknown = sorted(set(request.set_aside) - set(outer.subjects))
+    # Who is not in the folds anyway (no label, beyond n_subjects) needs no setting aside.
+    unknown = sorted(set(request.set_aside) - set(table.subjects))
     if unknown:
         raise ProtocolError(f"--set-aside: {', '.join(unknown)} not among the subjects of this study")
     groups = {name: group for name, group in outer.groups.items() if name not in request.set_aside}
@@ -256,13 +270,27 @@ def _check_sensors(request: SweepRequest, table: SegmentTable) -> None:
         raise ConfigError("\n".join(problems))
 
 
+def _check_scorers(heads: Sequence[Head], targets: Targets, table: SegmentTable, fold: Fold) -> None:
+    """Of one class alone no score of classes is defined, so every candidate would fail."""
+    rows = table.rows_of(fold.validation)
+    for head in heads:
+        found = targets[head.name][rows]
+        if head.kind == "classes" and fold.validation and len(np.unique(found[np.isfinite(found)])) < 2:
+            raise ProtocolError(
+                f"inner fold {fold.name!r}: those who score candidates ({', '.join(fold.validation)}) have "
+                f"one class of {head.name} only, of which no score is defined: use more subjects, fewer "
+                "--inner-folds, or another --seed"
+            )
+
+
 def _check_prior(plan: SweepPlan) -> None:
     """Points that somebody's data have chosen may not steer a search whose outcome is tested on them."""
-    prior = set(plan.config.prior_subjects)
-    tested = {name for spec in plan.specs for name in spec.fold.test} & prior
+    tested = perhaps_among(
+        (name for spec in plan.specs for name in spec.fold.test), plan.config.prior_subjects
+    )
     if tested:
         raise ProtocolError(
-            f"the points to try first were chosen on {', '.join(sorted(tested))}, whom this nested study "
+            f"the points to try first were chosen on {', '.join(tested)}, whom this nested study "
             "tests: take them from a study that has not seen these people, or leave out --warm-start"
         )
 

@@ -1,9 +1,10 @@
 """The work of a sweep: candidates of all its searches, and the tests of what they choose."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from emo_ray.errors import SearchError
+from emo_ray.errors import ConfigError, SearchError
 from emo_ray.experiment import RunSpec
 from emo_ray.orchestration.policy import MAX_RETRIES
 from emo_ray.orchestration.sweep_plan import SearchPlan, SweepPlan
@@ -16,6 +17,8 @@ from emo_ray.search.board import SearchBoard
 from emo_ray.search.desk import Desk
 from emo_ray.search.stopping import milestones
 
+MAX_KNOWN = 50
+"""So many candidates in a row that were all tried before: the space has nothing new to offer."""
 MIN_TOLD = 4
 """Failures of fewer candidates than this say nothing about the rest."""
 
@@ -50,6 +53,9 @@ class SweepSource:
     _running: dict[str, _Running] = field(default_factory=dict)
     _tests: dict[str, RunSpec] = field(default_factory=dict)
     _tested: set[str] = field(default_factory=set)
+    # searches that lost a worker for good, and what was lost
+    _halted: dict[str, str] = field(default_factory=dict)
+    _n_known: Counter[str] = field(default_factory=Counter)
 
     @property
     def n_ahead(self) -> int:
@@ -58,22 +64,24 @@ class SweepSource:
 
     def is_over(self) -> bool:
         """Whether every search has ended and every test was given out."""
-        return all(desk.is_over for desk in self.desks.values()) and not self._untested()
+        return all(self._has_ended(search) for search in self.plan.searches) and not self._untested()
 
     def next(self) -> Work | None:
         """A test whose search has ended, else the next candidate of the search that is furthest behind."""
         self.listeners.board.tick()
-        while True:
+        # Not for ever: candidates that are known already need no worker, and Tune waits meanwhile.
+        for _ in range(MAX_KNOWN):
             for search in self._untested():
                 work = self._test(search)
                 if work is not None:
                     return work
-            ready = [one for one in self.plan.searches if self.desks[one.key].can_start()]
+            ready = [one for one in self.plan.searches if self._can_start(one)]
             if not ready:
                 return None
             work = self._candidate(min(ready, key=lambda one: len(self.desks[one.key].candidates)))
             if work is not None:
                 return work
+        return None
 
     def started(self, name: str) -> None:
         """The board counts candidates when they are drawn."""
@@ -115,15 +123,26 @@ class SweepSource:
             self._lost_test(name, f"{error}; the same command tries it again")
             return
         running = self._running.pop(name, None)
-        if running is not None:
+        if running is None:
+            return
+        if self.plan.nested:
+            # Not a failed candidate: what a search chooses may not depend on which machine died.
+            self._halted[running.search.key] = f"candidate {running.candidate.number} of its search: {error}"
+            self.listeners.board.told(running.candidate.name, "fail", None, error)
+        else:
             self._tell(self.desks[running.search.key].failed(running.candidate.number, error))
 
     def _candidate(self, search: SearchPlan) -> Work | None:
         """The next candidate of a search as work; None where all of its folds are known already."""
         desk = self.desks[search.key]
         candidate = desk.start()
-        specs = self.plan.inner_specs(search, candidate)
         self.listeners.board.asked(candidate.name, candidate.params)
+        try:
+            specs = self.plan.inner_specs(search, candidate)
+        except ConfigError as error:
+            # Settings that are right one by one, and not together.
+            self._tell(desk.failed(candidate.number, f"ConfigError: {error}"))
+            return None
         for number, spec in enumerate(specs):
             # The same settings, drawn again: a finished run is never run twice.
             known = desk.known_fold(spec.fingerprint)
@@ -131,8 +150,12 @@ class SweepSource:
                 desk.heard(replace(known, number=candidate.number, fold=number))
         candidate = desk.candidates[candidate.number]
         if desk.is_whole(candidate.number):
+            self._n_known[search.key] += 1
+            if self._n_known[search.key] >= MAX_KNOWN and self.plan.config.budget.n_candidates is None:
+                desk.close()
             self._tell(desk.ended(candidate.number))
             return None
+        self._n_known[search.key] = 0
         # A kill may have come between its last fold and the rule's word on it.
         reason = desk.verdict(candidate.number) if candidate.folds else ""
         if reason:
@@ -192,16 +215,30 @@ class SweepSource:
             if search.outer is not None
             and search.outer.fingerprint not in self._tested
             and not self.journal.is_finished(search.outer.fingerprint)
-            and self.desks[search.key].is_over
+            and self._has_ended(search)
         ]
+
+    def _can_start(self, search: SearchPlan) -> bool:
+        return search.key not in self._halted and self.desks[search.key].can_start()
+
+    def _has_ended(self, search: SearchPlan) -> bool:
+        if search.key in self._halted:
+            return all(running.search.key != search.key for running in self._running.values())
+        return self.desks[search.key].is_over
 
     def _test(self, search: SearchPlan) -> Work | None:
         assert search.outer is not None, "only nested searches are tested"
         spec = search.outer
         self._tested.add(spec.fingerprint)
         self.listeners.board.search_ended()
+        if search.key in self._halted:
+            again = f"{self._halted[search.key]}; the same command tries it again"
+            self._record(failed(spec, again, MAX_RETRIES + 1))
+            return None
         try:
-            chosen = self.desks[search.key].chosen(search.subjects)
+            # Whoever chose points to try first has chosen, too.
+            choosers = {*search.subjects, *self.plan.config.prior_subjects}
+            chosen = self.desks[search.key].chosen(sorted(choosers))
         except SearchError as error:
             self._record(failed(spec, f"SearchError: {error}"))
             return None

@@ -102,7 +102,7 @@ def _try_out(work: CandidateRun, place: _Place) -> None:
 def _inner(work: CandidateRun, place: _Place, number: int, spec: RunSpec) -> InnerRecord:
     inner = InnerPlace(work.search, work.number, number, work.objectives)
     begin = replace(begun(spec, inner), attempt=place.attempt)
-    progress = Progress(inner.metric)
+    progress = Progress(inner.metric, has_standing=not spec.fold.test)
     # A flat search compares test scores, which no epoch has.
     if not spec.fold.test:
         reporter = _Reporter(work, place, progress, begin)

@@ -63,7 +63,8 @@ class SearchJournal:
 
     def asked(self, candidate: Candidate) -> None:
         """A candidate was drawn: its settings, before anything runs with them."""
-        self._append("asked", _name(candidate) | {"params": dict(candidate.params)})
+        drawn = {"params": dict(candidate.params), "elapsed_s": candidate.elapsed_s}
+        self._append("asked", _name(candidate) | drawn)
 
     def fold(self, record: InnerRecord) -> None:
         """A run of a candidate on one inner fold has ended."""
@@ -180,7 +181,7 @@ def _take(content: dict[str, Any], found: dict[str, dict[int, Candidate]]) -> No
     event, search, number = content.pop("event"), content["search"], content["number"]
     rows = found.setdefault(search, {})
     if event == "asked":
-        rows[number] = Candidate(search, number, content["params"])
+        rows[number] = Candidate(search, number, content["params"], elapsed_s=content["elapsed_s"])
     elif event == "fold":
         known = rows[number]
         record = _record(content)

@@ -93,6 +93,10 @@ def _space(config: SearchConfig, base: ExperimentConfig) -> Problems:
             yield from _is_choice(key, space)
         else:
             yield from _values(key, space, base)
+    for key in space.dimensions:
+        below = [other for other in space.dimensions if other.startswith(f"{key}.")]
+        if below:
+            yield f"{key}: stands for all below it, so {', '.join(below)} can not be searched beside it"
     yield from _features(space, base)
     yield from _epochs(space, base)
 

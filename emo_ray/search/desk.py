@@ -25,6 +25,8 @@ STATES: Mapping[CandidateState, optuna.trial.TrialState] = {
     "fail": optuna.trial.TrialState.FAIL,
 }
 MAX_REASON_CHARS = 2_000
+STATEFUL = ("cmaes", "nsga2")
+"""Samplers that keep a state of their own in the storage; the others draw from candidates alone."""
 
 
 @dataclass
@@ -103,6 +105,7 @@ class Desk:
         self._live: dict[int, InnerRecord] = {}
         self._finished_folds: dict[str, InnerRecord] = {}
         self._trial_ids: dict[int, int] = {}
+        self._is_closed = False
 
     def restore(self, known: Iterable[Candidate]) -> None:
         """Take up what the journal of an earlier start tells; make Optuna's study tell the same.
@@ -118,6 +121,12 @@ class Desk:
         for record in (record for one in ordered for record in one.folds if record.status == "finished"):
             self._finished_folds.setdefault(record.fingerprint, record)
         trials = self._study.get_trials(deepcopy=False)
+        if len(trials) < len(ordered) and self.rules.config.sampler in STATEFUL:
+            raise SearchError(
+                f"the storage of Optuna study {self._study.study_name!r} has lost candidates, and with them "
+                f"what {self.rules.config.sampler} knew: it would draw others than before. Put the storage "
+                "back, or start anew under another --study"
+            )
         for trial in trials[len(ordered) :]:
             # Asked, and killed before the journal had it: asked again, it comes out the same.
             if trial.state != optuna.trial.TrialState.RUNNING:
@@ -131,6 +140,9 @@ class Desk:
         self._trial_ids = {trial.number: trial._trial_id for trial in trials}
         finished = {trial.number for trial in trials if trial.state.is_finished()}
         self._untold = {one.number for one in ordered if one.state != "running"} - finished
+        for number in sorted(self._trial_ids)[len(ordered) :]:
+            if self.is_full:
+                self._drop(number)
         self._commit()
 
     @property
@@ -142,7 +154,12 @@ class Desk:
     def is_full(self) -> bool:
         """Whether no further candidate will be asked for."""
         budget = self.rules.config.budget.n_candidates
-        return self._clock.is_over or (budget is not None and len(self.candidates) >= budget)
+        is_spent = budget is not None and len(self.candidates) >= budget
+        return self._is_closed or self._clock.is_over or is_spent
+
+    def close(self) -> None:
+        """Ask for no further candidate."""
+        self._is_closed = True
 
     @property
     def is_over(self) -> bool:
@@ -175,7 +192,8 @@ class Desk:
         known = self._trial_ids.get(number)
         trial = self._study.ask() if known is None else optuna.trial.Trial(self._study, known)
         self._trial_ids[number] = trial._trial_id
-        candidate = Candidate(self.name, number, suggest(trial, config.space))
+        params = suggest(trial, config.space)
+        candidate = Candidate(self.name, number, params, elapsed_s=self._clock.elapsed_s)
         self._journal.asked(candidate)
         self.candidates[number] = candidate
         self._open.add(number)
@@ -265,6 +283,12 @@ class Desk:
                 f"no candidate of the search for {self.name!r} came to an end: {self._commonest_reason()}"
             )
         return chosen_from(best, subjects)
+
+    def _drop(self, number: int) -> None:
+        """A candidate that was drawn when a kill came, and that no budget is left for."""
+        self.candidates[number] = Candidate(self.name, number, {})
+        self._journal.asked(self.candidates[number])
+        self._end(number, "fail", "drawn when the driver was killed, and out of the budget after that")
 
     def _commonest_reason(self) -> str:
         errors = [one.error for one in self.candidates.values() if one.error]

@@ -38,9 +38,13 @@ class InnerPlace:
 
 @dataclass
 class Progress:
-    """Observer of an inner run: keeps its curve, and passes every epoch on to whoever may end it."""
+    """Observer of an inner run: keeps its curve, and passes every epoch on to whoever may end it.
+
+    In a flat search a run has no standing before it has ended: its score is of others than its curve.
+    """
 
     metric: str
+    has_standing: bool = True
     heard: Callable[[int], None] = lambda epoch: None
     curve: list[float] = field(default_factory=list)
     standing: list[float] = field(default_factory=list)
@@ -51,7 +55,8 @@ class Progress:
     def report(self, epoch: int, metrics: Mapping[str, Mapping[str, float]], best_epoch: int) -> None:
         """One epoch has ended."""
         self.curve.append(metrics["validation"][self.metric])
-        self.standing.append(self.curve[best_epoch])
+        if self.has_standing:
+            self.standing.append(self.curve[best_epoch])
         self.train_loss.append(metrics["train"]["loss"])
         self.validation_loss.append(metrics["validation"]["loss"])
         self.best_epoch = best_epoch

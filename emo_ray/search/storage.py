@@ -4,6 +4,7 @@ It is a view, not the record: what a search has found stands in the study's ``se
 One driver writes it, and holds the study's lock while it does.
 """
 
+import errno
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,11 +98,19 @@ class _SparingBackend(JournalFileBackend):
         try:
             # Unbuffered: one write, so a kill leaves at most one torn line.
             with self._path.open("ab", buffering=0) as stream:
-                stream.write(lines.encode())
+                _write_whole(stream, lines.encode())
                 if any("state" in log for log in logs):
                     os.fsync(stream.fileno())
         finally:
             self._own_lock.release()
+
+
+def _write_whole(stream: FileIO, content: bytes) -> None:
+    """Append all of it or nothing: a full disk may take a part, and tells so by the count alone."""
+    before = os.fstat(stream.fileno()).st_size
+    if stream.write(content) < len(content):
+        os.ftruncate(stream.fileno(), before)
+        raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def _open_journal(path: Path) -> BaseStorage:
@@ -186,6 +196,27 @@ def _wait_for_server(url: "URL") -> None:
     engine.dispose()
     if outcome[0] is not None:
         raise outcome[0]
+
+
+@contextmanager
+def storage_in_words(where: str, folder: Path) -> Iterator[None]:
+    """Around work with an open storage: whatever it says in the middle of a search, in words.
+
+    Raises
+    ------
+    SearchError : the storage went away, is locked, or its disk is full
+    """
+    from optuna.exceptions import OptunaError
+
+    target = storage_target(where, folder)
+    try:
+        with _told(target):
+            yield
+    except OptunaError as error:
+        raise SearchError(
+            f"storage {shown_url(target)} can not be used any more ({_first_line(error, target)}): what was "
+            f"recorded is intact; {_next_step(target)}, then give the same command again"
+        ) from error
 
 
 @contextmanager

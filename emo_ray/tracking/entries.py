@@ -87,6 +87,8 @@ def run_tags(results: StudyResults, record: RunRecord) -> dict[str, str]:
     }
     if record.error:
         tags["emo.error"] = record.error
+    if (record.spec.get("selection") or {}).get("as_flat"):
+        tags["emo.optimistic"] = "true"  # tested on people whose data chose the settings
     return shortened(tags | git_tags(results))
 
 

@@ -147,11 +147,11 @@ def test_two_columns_of_a_plain_sweep_are_refused(plan_of, experiment):
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"scoring": FlatScoring()}, "nested and flat exclude each other"),
-        ({"budget": Budget(hours=1.0)}, "can not be limited by time"),
-        ({"budget": Budget(n_candidates=None, hours=1.0)}, "can not be limited by time"),
-        ({"objectives": ("primary", "latency_ms")}, "latency_ms differs between machines"),
-        ({"set_aside": (S1,)}, "--set-aside is for plain sweeps"),
+        ({"scoring": FlatScoring()}, "--nested and --scoring flat exclude each other"),
+        ({"budget": Budget(hours=1.0)}, "--nested and a budget of hours exclude"),
+        ({"budget": Budget(n_candidates=None, hours=1.0)}, "--nested and a budget of hours exclude"),
+        ({"objectives": ("primary", "latency_ms")}, "latency differs between machines"),
+        ({"set_aside": (S1,)}, "--nested and --set-aside exclude each other"),
     ],
     ids=["flat", "hours", "hours alone", "latency", "set_aside"],
 )

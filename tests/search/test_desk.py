@@ -223,3 +223,28 @@ def test_no_candidate_starts_once_the_time_is_over(tmp_path):
         work_through(desk, desk.start())
         desk._clock.limit_s = 0.0
         assert (desk.is_full, desk.can_start(), desk.is_over) == (True, False, True)
+
+
+@pytest.mark.parametrize("sampler", ["cmaes", "nsga2"])
+def test_a_sampler_whose_state_was_lost_with_the_storage_is_not_asked_again(tmp_path, sampler):
+    run_to_the_end(tmp_path, config(n=3, sampler=sampler))
+    (tmp_path / JOURNAL).unlink()
+    with pytest.raises(SearchError, match=f"what {sampler} knew"):
+        run_to_the_end(tmp_path, config(n=5, sampler=sampler))
+
+
+def test_a_candidate_drawn_at_a_kill_that_no_budget_is_left_for_is_a_row(tmp_path):
+    run_to_the_end(tmp_path, config(n=3))
+    with pytest.raises(KilledError):  # the fourth is drawn, and not in the journal
+        run_to_the_end(tmp_path, config(n=8), dies_at=1)
+    desk, _ = run_to_the_end(tmp_path, config(n=3))
+    assert [desk.candidates[3].state, desk.candidates[3].params] == ["fail", {}]
+    trials = optuna.load_study(study_name="s", storage=open_storage("journal", tmp_path)).trials
+    assert [trial.state.is_finished() for trial in trials] == [True] * 4
+
+
+def test_a_search_that_was_closed_asks_for_no_more(tmp_path):
+    with SearchJournal(tmp_path) as journal:
+        desk = open_desk(tmp_path, journal, config())
+        desk.close()
+        assert (desk.can_start(), desk.is_over) == (False, True)
