@@ -1,23 +1,21 @@
 """The journal of a study: one line a finished run, on disk before anything else hears of it."""
 
-import errno
 import fcntl
 import json
 import os
 import socket
 from collections.abc import Mapping
 from dataclasses import asdict, fields
-from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from emo_ray.errors import JournalError
 from emo_ray.files import atomic_path, sync_folder, write_atomically
+from emo_ray.results.lines import LineFile, finite
 from emo_ray.results.run_result import Predictions, RunRecord, RunResult
 
 JOURNAL = "journal.jsonl"
@@ -36,20 +34,17 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock: IO[str] | None = None
-        self._stream: FileIO | None = None
+        self._lines = LineFile(folder / JOURNAL)
         self.records: dict[str, RunRecord] = {}
 
     def __enter__(self) -> "Journal":
-        path = self.folder / JOURNAL
         try:
             for folder in ("predictions", "weights"):
                 (self.folder / folder).mkdir(parents=True, exist_ok=True)
             # Before the tail is looked at: half a line may be one that another driver is writing.
             self._lock = _lock(self.folder / "driver.lock")
-            drop_torn_line(path)
-            self.records = read_records(path)
-            # Unbuffered: a line is one write, so a kill leaves at most one torn line.
-            self._stream = path.open("ab", buffering=0)
+            self._lines.open()
+            self.records = read_records(self._lines.path)
             sync_folder(self.folder)
         except OSError as error:
             self.__exit__(None, None, None)
@@ -63,9 +58,9 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         # The lock last: nobody else may append while this stream is open.
-        for stream in (self._stream, self._lock):
-            if stream is not None:
-                stream.close()
+        self._lines.close()
+        if self._lock is not None:
+            self._lock.close()
 
     def is_finished(self, fingerprint: str) -> bool:
         """Whether this run has finished and so must never run again."""
@@ -87,7 +82,7 @@ class Journal:
                 _write_predictions(result.predictions, predictions_path(self.folder, record.fingerprint))
             if result.weights:
                 write_atomically(weights_path(self.folder, record.fingerprint), result.weights)
-            self._append_line(to_line(record))
+            self._lines.append(to_line(record))
         except OSError as error:
             raise JournalError(
                 f"can not record run {record.fingerprint} in {self.folder}: {error.strerror or error}; "
@@ -96,19 +91,6 @@ class Journal:
             ) from error
         self.records[record.fingerprint] = record
         return record
-
-    def _append_line(self, line: bytes) -> None:
-        assert self._stream is not None, "a journal is written inside its with block"
-        before = os.fstat(self._stream.fileno()).st_size
-        try:
-            # A raw write may take less than it was given, and tells so by its count alone.
-            if self._stream.write(line) < len(line):
-                raise OSError(errno.ENOSPC, "No space left on device")
-            os.fsync(self._stream.fileno())
-        except OSError:
-            # A full disk may have taken half of the line: the next one must not continue it.
-            os.ftruncate(self._stream.fileno(), before)
-            raise
 
 
 def predictions_path(folder: Path, fingerprint: str) -> Path:
@@ -123,7 +105,7 @@ def weights_path(folder: Path, fingerprint: str) -> Path:
 
 def to_line(record: RunRecord) -> bytes:
     """A record as one line of JSON; numbers that are not finite become null."""
-    return json.dumps(_finite(asdict(record)), sort_keys=True, allow_nan=False).encode() + b"\n"
+    return json.dumps(finite(asdict(record)), sort_keys=True, allow_nan=False).encode() + b"\n"
 
 
 def read_records(path: Path) -> dict[str, RunRecord]:
@@ -146,18 +128,6 @@ def read_records(path: Path) -> dict[str, RunRecord]:
         if known is None or known.status != "finished":
             records[record.fingerprint] = record
     return records
-
-
-def drop_torn_line(path: Path) -> None:
-    """Cut off a last line that a kill left half-written: its run was not recorded, and will run again."""
-    if not path.exists():
-        return
-    content = path.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
-        with path.open("r+b") as stream:
-            stream.truncate(whole)
-            os.fsync(stream.fileno())
 
 
 def _from_line(line: bytes, path: Path, number: int) -> RunRecord:
@@ -189,16 +159,6 @@ def _restored(name: str, value: Any) -> Any:
 
 def _nan_for_null(scores: Mapping[str, float | None]) -> dict[str, float]:
     return {name: float("nan") if value is None else value for name, value in scores.items()}
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if isinstance(value, float | np.floating):
-        return float(value) if np.isfinite(value) else None
-    return value
 
 
 def _write_predictions(predictions: Predictions, path: Path) -> None:

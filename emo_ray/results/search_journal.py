@@ -1,11 +1,8 @@
 """The journal of a study's searches: what was asked, what inner runs came to, how candidates ended."""
 
-import errno
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from io import FileIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
@@ -13,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 
 from emo_ray.errors import JournalError
-from emo_ray.results.journal import drop_torn_line
+from emo_ray.results.lines import LineFile, finite
 from emo_ray.results.search_results import Candidate, CandidateState, Direction, InnerRecord, SearchResults
 from emo_ray.results.study_folder import load_study
 from emo_ray.results.study_results import StudyResults
@@ -41,13 +38,11 @@ class SearchJournal:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / SEARCH_JOURNAL
-        self._stream: FileIO | None = None
+        self._lines = LineFile(self.path)
 
     def __enter__(self) -> "SearchJournal":
         try:
-            drop_torn_line(self.path)
-            # Unbuffered: a line is one write, so a kill leaves at most one torn line.
-            self._stream = self.path.open("ab", buffering=0)
+            self._lines.open()
         except OSError as error:
             raise JournalError(
                 f"can not open {self.path} ({error.strerror or error}): make its folder writable, or use "
@@ -58,8 +53,7 @@ class SearchJournal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._stream is not None:
-            self._stream.close()
+        self._lines.close()
 
     def asked(self, candidate: Candidate) -> None:
         """A candidate was drawn: its settings, before anything runs with them."""
@@ -76,17 +70,10 @@ class SearchJournal:
         self._append("told", _name(candidate) | found | {"elapsed_s": candidate.elapsed_s})
 
     def _append(self, event: str, content: Mapping[str, Any]) -> None:
-        assert self._stream is not None, "a journal is written inside its with block"
-        line = json.dumps({"event": event, **_finite(content)}, allow_nan=False).encode() + b"\n"
-        before = os.fstat(self._stream.fileno()).st_size
+        line = json.dumps({"event": event, **finite(content)}, allow_nan=False).encode() + b"\n"
         try:
-            # A raw write may take less than it was given, and tells so by its count alone.
-            if self._stream.write(line) < len(line):
-                raise OSError(errno.ENOSPC, "No space left on device")
-            os.fsync(self._stream.fileno())
+            self._lines.append(line)
         except OSError as error:
-            # A full disk may have taken half of the line: the next one must not continue it.
-            os.ftruncate(self._stream.fileno(), before)
             raise JournalError(
                 f"can not write {self.path}: {error.strerror or error}; what was recorded before is intact: "
                 "make room or make the folder writable, then give the same command again"
@@ -205,13 +192,3 @@ def _record(content: Mapping[str, Any]) -> InnerRecord:
 
 def _nan_for_null(values: Iterable[float | None]) -> list[float]:
     return [float("nan") if value is None else value for value in values]
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if isinstance(value, float | np.floating):
-        return float(value) if np.isfinite(value) else None
-    return value

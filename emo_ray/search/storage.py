@@ -21,7 +21,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from emo_ray.errors import SearchError
-from emo_ray.results.journal import drop_torn_line
+from emo_ray.results.lines import drop_torn_line
 
 if TYPE_CHECKING:
     from sqlalchemy import URL

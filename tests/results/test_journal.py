@@ -8,6 +8,7 @@ import pytest
 
 from emo_ray.errors import JournalError
 from emo_ray.results.journal import JOURNAL, Journal, predictions_path, read_records, to_line
+from emo_ray.results.lines import LineFile
 from emo_ray.results.run_result import Predictions, RunRecord, RunResult
 
 
@@ -73,7 +74,7 @@ def test_predictions_are_on_disk_before_the_line_that_announces_them(tmp_path, m
         assert predictions_path(tmp_path, "a" * 32).exists()
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Journal, "_append_line", full)
+    monkeypatch.setattr(LineFile, "append", full)
     columns = {"subject": np.array(["x/S1"], dtype=object), "prediction/label/yes": np.ones(1, np.float32)}
     with (
         Journal(tmp_path) as journal,
