@@ -94,7 +94,7 @@ def test_the_winners_settings_are_what_is_evaluated(evaluated, root):
 def test_a_winner_that_has_seen_everybody_is_refused(evaluate):
     code, _, err = evaluate("--from-sweep", "all")
     assert code == 1
-    assert "nobody is left who is unseen" in err
+    assert "nobody is left who is surely unseen" in err
     assert "--as-flat" in err
 
 
