@@ -3,7 +3,7 @@
 
 python jobs/sweep_amigos.py                              on recordings that it generates, in AMIGOS format
 python jobs/sweep_amigos.py --data FOLDER --hours 2      on yours, for two hours
-python jobs/sweep_amigos.py --set-aside 4                four people stay unseen, for --from-sweep
+python jobs/sweep_amigos.py --set-aside 6                six people stay unseen, for --from-sweep
 python jobs/sweep_amigos.py --nested --candidates 12     a search inside every fold: an unbiased result
 python jobs/sweep_amigos.py --smoke [--nested]           does everything work here?
 ray job submit jobs/sweep_amigos.py                      on a cluster

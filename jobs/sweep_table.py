@@ -2,7 +2,7 @@
 """Search for settings on a feature table: CSV or Parquet with a subject and a label column.
 
 python jobs/sweep_table.py --data features.csv                             25 candidates, TPE and ASHA
-python jobs/sweep_table.py --data features.csv --set-aside 4               four people stay unseen
+python jobs/sweep_table.py --data features.csv --set-aside 6               six people stay unseen
 python jobs/sweep_table.py --data features.csv --nested --candidates 12    a search inside every fold
 python jobs/sweep_table.py --data features.csv --space my_space.yaml       what is searched, in YAML
 """

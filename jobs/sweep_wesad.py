@@ -2,7 +2,7 @@
 """Search for settings on Empatica E4 wrist recordings with a label table, as WESAD's.
 
 python jobs/sweep_wesad.py --data FOLDER                             25 candidates, TPE and ASHA
-python jobs/sweep_wesad.py --data FOLDER --set-aside 4               four people stay unseen, for --from-sweep
+python jobs/sweep_wesad.py --data FOLDER --set-aside 6               six people stay unseen, for --from-sweep
 python jobs/sweep_wesad.py --data FOLDER --nested --candidates 12    a search inside every fold: unbiased
 python jobs/sweep_wesad.py --data my_lab.yaml --inner-folds 5        your own folders; scored by five folds
 """

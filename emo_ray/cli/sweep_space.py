@@ -10,6 +10,7 @@ import yaml
 from emo_ray.cli.definition import SweepJob
 from emo_ray.cli.flags import parse_value
 from emo_ray.cli.problems import Problems
+from emo_ray.config_errors import suggestion
 from emo_ray.errors import ConfigError
 from emo_ray.experiment import ExperimentConfig
 from emo_ray.models.base import ModelConfig
@@ -117,6 +118,8 @@ def _own_space(job: SweepJob, request: SpaceRequest, base: ExperimentConfig) -> 
 
 
 def _config(kind: str) -> ModelConfig:
+    if kind not in MODELS:
+        raise ConfigError(f"--model {kind!r}: {suggestion(kind, list(MODELS))}")
     return MODELS[kind].model_validate({})
 
 

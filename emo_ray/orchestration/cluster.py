@@ -1,5 +1,6 @@
 """The Ray cluster a job runs on: the one it was submitted to, the one it is pointed at, or its own."""
 
+import gc
 import logging
 import os
 import socket
@@ -49,6 +50,9 @@ def cluster(address: str | None = None, n_cpus: int | None = None) -> Iterator[N
     try:
         yield
     finally:
+        # What still holds references to objects goes now: collected later, perhaps by the thread that talks
+        # to MLflow, it would ask a Ray that is gone, which ends the process.
+        gc.collect()
         ray.shutdown()
 
 

@@ -1,5 +1,6 @@
 """A sweep from start to end: features, plan, searches, and for nested LOSO the tests of what they choose."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
@@ -147,7 +148,9 @@ def _optuna_study(
     if PLAN_ATTRIBUTE not in found and not study.get_trials(deepcopy=False):
         study.set_user_attr(PLAN_ATTRIBUTE, plan.digest)
         study.set_user_attr(OWNER_ATTRIBUTE, owner)
-        study.set_user_attr("objectives", list(plan.config.objectives))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names(list(plan.config.objectives))
         is_flat = isinstance(plan.config.scoring, FlatScoring)
         study.set_user_attr("scoring", f"{plan.config.scoring.kind}{FLAT_WARNING if is_flat else ''}")
     elif (found.get(PLAN_ATTRIBUTE), found.get(OWNER_ATTRIBUTE)) != (plan.digest, owner):
@@ -169,7 +172,7 @@ def _header(sweep: Sweep, plan: SweepPlan, name: str) -> dict[str, Any]:
         "at_once": plan.at_once,
         "directions": [_direction(objective) for objective in config.objectives],
         "subjects": sorted({subject for search in plan.searches for subject in search.subjects}),
-        "set_aside": list(sweep.request.set_aside),
+        "set_aside": _set_aside(sweep, plan),
         "storage": shown_url(sweep.storage),
         "study_names": {one.key: f"{name}/{one.key}" if one.key else name for one in plan.searches},
         "epochs_a_fold": plan.epochs_a_fold,
@@ -182,6 +185,14 @@ def _header(sweep: Sweep, plan: SweepPlan, name: str) -> dict[str, Any]:
         },
         "bases": [experiment.identity() for experiment in sweep.request.experiments],
     }
+
+
+def _set_aside(sweep: Sweep, plan: SweepPlan) -> list[str]:
+    """Who could take part in a plain sweep, and does not; who has no label is among them if asked for."""
+    if plan.nested:
+        return []
+    searched = {name for search in plan.searches for name in search.subjects}
+    return sorted({*sweep.request.set_aside, *plan.groups} - searched)
 
 
 def _direction(objective: str) -> Direction:

@@ -245,7 +245,11 @@ def _plain(request: SweepRequest, config: SearchConfig, outer: Plan, table: Segm
     unknown = sorted(set(request.set_aside) - set(table.subjects))
     if unknown:
         raise ProtocolError(f"--set-aside: {', '.join(unknown)} not among the subjects of this study")
-    groups = {name: group for name, group in outer.groups.items() if name not in request.set_aside}
+    aside = {*request.set_aside}
+    if base.protocol.kind == "hold_out" and not isinstance(config.scoring, FlatScoring):
+        # Whom the protocol tests stays unseen, as it would with --set-aside.
+        aside |= {name for spec in outer.specs for name in spec.fold.test}
+    groups = {name: group for name, group in outer.groups.items() if name not in aside}
     return SearchPlan("", "", base, inner_folds("", groups, config.scoring, base))
 
 

@@ -11,7 +11,7 @@ from emo_ray.orchestration.sweep_plan import SearchPlan, SweepPlan
 from emo_ray.orchestration.work import CandidateRun, Item, TestRun, Work
 from emo_ray.results.journal import Journal
 from emo_ray.results.run_result import RunRecord, RunResult
-from emo_ray.results.search_results import Candidate, InnerRecord
+from emo_ray.results.search_results import Candidate, InnerRecord, commonest
 from emo_ray.run import failed
 from emo_ray.search.board import SearchBoard
 from emo_ray.search.desk import Desk
@@ -200,10 +200,10 @@ class SweepSource:
         told = [c for desk in self.desks.values() for c in desk.candidates.values() if c.state != "running"]
         errors = [candidate.error for candidate in told if candidate.state == "fail"]
         if len(told) >= MIN_TOLD and len(errors) > self.plan.config.max_failed_share * len(told):
-            reason = max(errors, key=errors.count)
+            reason, n_times = commonest(errors)
             raise SearchError(
                 f"{len(errors)} of {len(told)} candidates failed, more than --max-failed-share "
-                f"{self.plan.config.max_failed_share:g} allows; the commonest reason ({errors.count(reason)} "
+                f"{self.plan.config.max_failed_share:g} allows; the commonest reason ({n_times} "
                 f"times): {reason}"
             )
 

@@ -82,7 +82,15 @@ def section_lines(summary: Summary, section: Section) -> tuple[str, ...]:
 def headline(summary: Summary) -> str:
     """The study in a few sentences; holes come first."""
     # A sweep has a section a candidate: the first three in plan order have to do.
-    return " ".join((holes(summary), *(score_sentence(summary, section) for section in summary.sections[:3])))
+    scores = [score_sentence(summary, section) for section in summary.sections[:3]]
+    # First of all, where the people who are tested have chosen the settings.
+    warning = ["OPTIMISTIC: these people chose the settings."] if is_optimistic(summary) else []
+    return " ".join((*warning, holes(summary), *scores))
+
+
+def is_optimistic(summary: Summary) -> bool:
+    """Whether settings are tested on people whose data have chosen them."""
+    return any((section.settings.get("selection") or {}).get("as_flat") for section in summary.sections)
 
 
 def holes(summary: Summary) -> str:

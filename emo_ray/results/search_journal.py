@@ -168,7 +168,7 @@ def _take(content: dict[str, Any], found: dict[str, dict[int, Candidate]]) -> No
     event, search, number = content.pop("event"), content["search"], content["number"]
     rows = found.setdefault(search, {})
     if event == "asked":
-        rows[number] = Candidate(search, number, content["params"], elapsed_s=content["elapsed_s"])
+        rows[number] = Candidate(search, number, content["params"], elapsed_s=content.get("elapsed_s", 0.0))
     elif event == "fold":
         known = rows[number]
         record = _record(content)

@@ -1,5 +1,6 @@
 """What a search leaves behind: its candidates, their runs on inner folds, and which of them is best."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -155,6 +156,15 @@ def best_of(candidates: Sequence[Candidate], directions: Sequence[Direction]) ->
     sign = 1.0 if directions[0] == "max" else -1.0
     complete = [candidate for candidate in candidates if candidate.state == "complete"]
     return max(complete, key=lambda one: (sign * one.values[0], -one.number), default=None)
+
+
+def commonest(errors: Sequence[str]) -> tuple[str, int]:
+    """The error that comes most often, and how often; numbers in it may differ."""
+    if not errors:
+        return "", 0
+    kinds = [re.sub(r"[-+]?\d[\d.]*(e[-+]?\d+)?", "#", error) for error in errors]
+    kind = max(kinds, key=kinds.count)
+    return errors[kinds.index(kind)], kinds.count(kind)
 
 
 def pareto_front(candidates: Sequence[Candidate], directions: Sequence[Direction]) -> tuple[Candidate, ...]:

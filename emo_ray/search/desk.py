@@ -13,7 +13,15 @@ import optuna
 
 from emo_ray.errors import SearchError
 from emo_ray.results.search_journal import SearchJournal, steps_of, with_steps
-from emo_ray.results.search_results import Candidate, CandidateState, Chosen, Direction, InnerRecord, best_of
+from emo_ray.results.search_results import (
+    Candidate,
+    CandidateState,
+    Chosen,
+    Direction,
+    InnerRecord,
+    best_of,
+    commonest,
+)
 from emo_ray.search.config import SearchConfig
 from emo_ray.search.sampling import build_sampler, distributions, encoded, suggest
 from emo_ray.search.stopping import Curve, verdict
@@ -292,7 +300,7 @@ class Desk:
 
     def _commonest_reason(self) -> str:
         errors = [one.error for one in self.candidates.values() if one.error]
-        return max(errors, key=errors.count, default="none was started")
+        return commonest(errors)[0] or "none was started"
 
     def _end(self, number: int, state: CandidateState, error: str = "") -> Candidate:
         candidate = self.candidates[number]
