@@ -45,7 +45,7 @@ def start(table, root):
         "--root",
         str(root),
     ]
-    command += ["--study", "killed", "training.max_epochs=80", "training.patience=80"]
+    command += ["--study", "killed", "training.max_epochs=50", "training.patience=50"]
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), "CUDA_VISIBLE_DEVICES": ""}
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

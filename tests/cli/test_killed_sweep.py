@@ -48,7 +48,7 @@ def start(table, root, flags):
     """The job in a process of its own."""
     script = str(PROJECT / "jobs" / "sweep_table.py")
     place = ["--data", str(table), "--root", str(root), "--study", "killed", "--scaling", "train"]
-    training = ["training.max_epochs=60", "training.patience=60"]
+    training = ["training.max_epochs=30", "training.patience=30"]
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), "CUDA_VISIBLE_DEVICES": ""}
     command = [sys.executable, script, *place, *flags, *training]
     return subprocess.Popen(
