@@ -1,7 +1,8 @@
-"""Files that are there whole or not at all: temporary name, fsync, rename; and digests of contents."""
+"""Files that are there whole or not at all: temporary name, fsync, rename; digests; URIs shown."""
 
 import hashlib
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -70,3 +71,9 @@ def file_digest(path: Path) -> str:
 def text_digest(text: str) -> str:
     """SHA-256 of a text, in hex."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def shown_uri(text: str) -> str:
+    """A URI, or a text with one in it, without the password."""
+    hidden = re.sub(r"(://[^/:@\s]*):\S*@", r"\1:***@", text)
+    return re.sub(r"(password=)[^&\s]*", r"\1***", hidden)

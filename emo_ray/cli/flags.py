@@ -14,10 +14,10 @@ from pydantic import ValidationError
 
 from emo_ray.config_errors import explain
 from emo_ray.errors import ConfigError
+from emo_ray.files import shown_uri
 from emo_ray.models.registry import MODELS
 from emo_ray.orchestration.engine import Resources
 from emo_ray.protocols.subject_protocols import PROTOCOLS
-from emo_ray.search.storage import shown_url
 from emo_ray.training.losses import PublishedProcedure
 
 PUBLISHED_PROCEDURES = get_args(PublishedProcedure)
@@ -109,7 +109,7 @@ def find_tracking_uri(given: str | None, root: Path) -> str:
 def command_line() -> str:
     """The command of this process as one could type it again."""
     # Without passwords: it stands in study.json, in MLflow and in the report.
-    return shlex.join([Path(sys.executable).name, *map(shown_url, sys.argv)])
+    return shlex.join([Path(sys.executable).name, *map(shown_uri, sys.argv)])
 
 
 def resources_of(options: argparse.Namespace) -> Resources:

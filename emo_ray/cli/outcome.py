@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from emo_ray.cli.flags import default_tracking_uri
 from emo_ray.errors import ConfigError, EmoRayError, JournalError, TrackingError
-from emo_ray.tracking.store import shown_uri
+from emo_ray.files import shown_uri
 
 # 1 is an error of ours; 2 a bug, or (argparse) a command line that can not be read.
 EXIT_FAILED_FOLDS = 3

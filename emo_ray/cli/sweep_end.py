@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emo_ray.cli.outcome import EXIT_FAILED_FOLDS, write_or_explain
+from emo_ray.files import shown_uri
 from emo_ray.reports.search_terminal import search_table
 from emo_ray.reports.search_writing import SearchReportPaths, write_search_report
 from emo_ray.reports.terminal import results_table
 from emo_ray.reports.writing import write_report
 from emo_ray.results.search_results import SearchResults
 from emo_ray.results.summary import Summary, summarise
-from emo_ray.search.storage import shown_url, storage_target
+from emo_ray.search.storage import storage_target
 
 INSTALL_DASHBOARD = "pip install optuna-dashboard"
 
@@ -79,7 +80,7 @@ def dashboard_command(results: SearchResults, storage: str = "") -> str:
     target = storage_target(storage or str(results.header["storage"]), results.folder)
     program = find_dashboard()
     shown = os.path.relpath(program) if program else "optuna-dashboard"
-    words = shlex.join([shown, shown_url(target)])
+    words = shlex.join([shown, shown_uri(target)])
     return words if program else f"{words}   (after: {INSTALL_DASHBOARD})"
 
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import optuna
 
 from emo_ray.errors import ConfigError, SearchError
+from emo_ray.files import shown_uri
 from emo_ray.orchestration.engine import run_source
 from emo_ray.orchestration.probe import Estimate, measure
 from emo_ray.orchestration.study import Study, describe, load_features
@@ -22,7 +23,7 @@ from emo_ray.search.board import SearchBoard
 from emo_ray.search.checks import check_search
 from emo_ray.search.config import COSTS, FlatScoring
 from emo_ray.search.desk import Books, Clock, Desk, Rules
-from emo_ray.search.storage import open_storage, shown_url, storage_in_words
+from emo_ray.search.storage import open_storage, storage_in_words
 from emo_ray.store.segment_table import SegmentTable
 from emo_ray.training.metrics import direction_of
 
@@ -173,7 +174,7 @@ def _header(sweep: Sweep, plan: SweepPlan, name: str) -> dict[str, Any]:
         "directions": [_direction(objective) for objective in config.objectives],
         "subjects": sorted({subject for search in plan.searches for subject in search.subjects}),
         "set_aside": _set_aside(sweep, plan),
-        "storage": shown_url(sweep.storage),
+        "storage": shown_uri(sweep.storage),
         "study_names": {one.key: f"{name}/{one.key}" if one.key else name for one in plan.searches},
         "epochs_a_fold": plan.epochs_a_fold,
         "n_folds": len(plan.searches[0].folds),

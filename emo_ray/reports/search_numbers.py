@@ -8,9 +8,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from emo_ray.files import shown_uri
 from emo_ray.results.search_results import Candidate, SearchResults, pareto_front
 from emo_ray.results.statistics import Number
-from emo_ray.search.storage import shown_url
 
 
 class _Part(BaseModel):
@@ -92,7 +92,7 @@ def summarise_search(results: SearchResults) -> SearchSummary:
         name=results.study.name,
         objectives=results.objectives,
         directions=results.directions,
-        settings={**results.header, "storage": shown_url(str(results.header["storage"]))},
+        settings={**results.header, "storage": shown_uri(str(results.header["storage"]))},
         counts=count_states(all_candidates(results)),
         epochs=count_epochs(results),
         searches={name: _one_search(results, name) for name in results.searches},

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from math import inf, isnan
 from statistics import median, quantiles
 
+from emo_ray.files import shown_uri
 from emo_ray.reports.content import UNDEFINED, Table, number, shown_name
 from emo_ray.reports.grouping import NUMBER
 from emo_ray.reports.search_axes import SearchAxis, last_value, search_axes, space_of, value_text
@@ -12,7 +13,6 @@ from emo_ray.reports.search_numbers import all_candidates, fold_values, outer_sc
 from emo_ray.reports.search_words import short_subjects, shown_part
 from emo_ray.results.search_results import Candidate, SearchResults
 from emo_ray.search.desk import chosen_from
-from emo_ray.search.storage import shown_url
 
 MAX_CANDIDATES = 50
 STATES = {"complete": "complete", "pruned": "stopped", "fail": "FAILED", "running": "not finished"}
@@ -113,7 +113,7 @@ def settings_table(results: SearchResults) -> Table:
         ("candidates of a search at a time", str(header["at_once"] or "as many as there was room for")),
         ("known-good points, tried first", str(header["n_first"] or "")),
         ("seed", str(header["seed"])),
-        ("storage", shown_url(str(header["storage"]))),
+        ("storage", shown_uri(str(header["storage"]))),
         ("Optuna study", _study_names(list(map(str, header["study_names"].values())))),
     )
     return Table(("setting", "value"), tuple(row for row in rows if row[1]))

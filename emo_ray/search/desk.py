@@ -154,11 +154,6 @@ class Desk:
         self._commit()
 
     @property
-    def n_running(self) -> int:
-        """Candidates that have started and not ended."""
-        return len(self._open) - len(self._resumable)
-
-    @property
     def is_full(self) -> bool:
         """Whether no further candidate will be asked for."""
         budget = self.rules.config.budget.n_candidates

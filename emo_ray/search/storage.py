@@ -7,7 +7,6 @@ One driver writes it, and holds the study's lock while it does.
 import errno
 import json
 import os
-import re
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
 from emo_ray.errors import SearchError
+from emo_ray.files import shown_uri
 from emo_ray.results.lines import drop_torn_line
 
 if TYPE_CHECKING:
@@ -71,12 +71,6 @@ def storage_target(where: str, folder: Path) -> str:
             "postgresql://user:password@host/database"
         )
     return where
-
-
-def shown_url(text: str) -> str:
-    """An URL, or a text with one in it, without the password."""
-    hidden = re.sub(r"(://[^/:@\s]*):\S*@", r"\1:***@", text)
-    return re.sub(r"(password=)[^&\s]*", r"\1***", hidden)
 
 
 class _SparingBackend(JournalFileBackend):
@@ -140,7 +134,7 @@ def _open_database(target: str) -> BaseStorage:
         _wait_for_server(url)
     else:
         raise SearchError(
-            f"storage {shown_url(target)!r} is of a kind that is not supported: give journal, sqlite, or an "
+            f"storage {shown_uri(target)!r} is of a kind that is not supported: give journal, sqlite, or an "
             "URL that starts with sqlite:/// or postgresql://"
         )
     storage = RDBStorage(target, engine_kwargs=arguments)
@@ -214,7 +208,7 @@ def storage_in_words(where: str, folder: Path) -> Iterator[None]:
             yield
     except OptunaError as error:
         raise SearchError(
-            f"storage {shown_url(target)} can not be used any more ({_first_line(error, target)}): what was "
+            f"storage {shown_uri(target)} can not be used any more ({_first_line(error, target)}): what was "
             f"recorded is intact; {_next_step(target)}, then give the same command again"
         ) from error
 
@@ -224,7 +218,7 @@ def _told(target: str) -> Iterator[None]:
     """Turn what the file system, a driver or a database says into words with a next step."""
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-    shown = shown_url(target)
+    shown = shown_uri(target)
     try:
         yield
     except ImportError as error:
@@ -258,7 +252,7 @@ def _next_step(target: str) -> str:
 def _first_line(error: BaseException, target: str) -> str:
     import sqlalchemy
 
-    text = shown_url((str(error) or type(error).__name__).splitlines()[0])
+    text = shown_uri((str(error) or type(error).__name__).splitlines()[0])
     try:
         password = sqlalchemy.make_url(target).password
     except (sqlalchemy.exc.ArgumentError, ValueError):

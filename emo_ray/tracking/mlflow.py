@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from emo_ray.errors import TrackingError
+from emo_ray.files import shown_uri
 from emo_ray.results.run_result import RunRecord, Status
 from emo_ray.results.study_results import StudyResults
 from emo_ray.results.summary import Summary
@@ -25,7 +26,7 @@ from emo_ray.tracking.entries import (
     times_ms,
     verdict_tags,
 )
-from emo_ray.tracking.store import SERVER_SCHEMES, MlflowStore, shown_uri
+from emo_ray.tracking.store import SERVER_SCHEMES, MlflowStore
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

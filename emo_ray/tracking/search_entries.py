@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from emo_ray.files import shown_uri
 from emo_ray.results.search_results import Candidate, InnerRecord, SearchResults, pareto_front
 from emo_ray.results.summary import Summary
 from emo_ray.tracking.entries import (
@@ -22,7 +23,6 @@ from emo_ray.tracking.entries import (
     study_tags,
     verdict_tags,
 )
-from emo_ray.tracking.store import shown_uri
 
 ENDINGS = {"complete": "FINISHED", "pruned": "KILLED", "fail": "FAILED"}
 """How MLflow calls the state of a candidate."""

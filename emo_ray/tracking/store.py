@@ -3,7 +3,6 @@
 import fcntl
 import logging
 import os
-import re
 import sqlite3
 import urllib.error
 import urllib.request
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emo_ray.errors import TrackingError
+from emo_ray.files import shown_uri
 from emo_ray.tracking.entries import MetricPoint
 
 # read when mlflow is imported, so they must stand before that: no telemetry, and no minutes of retries
@@ -236,8 +236,3 @@ def _relax_syncs(path: Path) -> None:
                 connection.execute("PRAGMA synchronous=NORMAL")
 
     event.listen(Engine, "connect", relax)
-
-
-def shown_uri(text: str) -> str:
-    """A URI, or a text with one in it, without the password."""
-    return re.sub(r"(://[^/:@\s]*):[^@/\s]*@", r"\1:***@", text)

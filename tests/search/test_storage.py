@@ -11,7 +11,8 @@ import optuna
 import pytest
 
 from emo_ray.errors import SearchError
-from emo_ray.search.storage import open_storage, shown_url, storage_target
+from emo_ray.files import shown_uri
+from emo_ray.search.storage import open_storage, storage_target
 
 KINDS = ["journal", "sqlite"]
 
@@ -131,10 +132,10 @@ def test_a_server_that_does_not_answer_is_refused_within_seconds(tmp_path, monke
 
 
 def test_no_password_is_shown():
-    assert shown_url("postgresql://me:secret@host/d") == "postgresql://me:***@host/d"
-    assert shown_url("postgresql://me:se@cret@host/d") == "postgresql://me:***@host/d"
-    assert shown_url("postgresql://host/d?user=me&password=secret&x=1").endswith("password=***&x=1")
-    assert shown_url("sqlite:////some/where.db") == "sqlite:////some/where.db"
+    assert shown_uri("postgresql://me:secret@host/d") == "postgresql://me:***@host/d"
+    assert shown_uri("postgresql://me:se@cret@host/d") == "postgresql://me:***@host/d"
+    assert shown_uri("postgresql://host/d?user=me&password=secret&x=1").endswith("password=***&x=1")
+    assert shown_uri("sqlite:////some/where.db") == "sqlite:////some/where.db"
 
 
 def test_the_dashboard_is_told_a_path_or_an_url(tmp_path):

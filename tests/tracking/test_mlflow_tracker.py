@@ -11,11 +11,11 @@ import pytest
 import sqlalchemy
 
 from emo_ray.errors import TrackingError
+from emo_ray.files import shown_uri
 from emo_ray.reports.writing import write_report
 from emo_ray.results.summary import summarise
 from emo_ray.testing.fake_study import FakeStudyConfig, fake_study
 from emo_ray.tracking.mlflow import MlflowTracker, ui_command
-from emo_ray.tracking.store import shown_uri
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
