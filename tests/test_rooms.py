@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "emo_ray"
-BELOW_FEATURES = ["errors", "files", "provenance", "progress", "config_errors", "signals"]
+BELOW_FEATURES = ["errors", "files", "provenance", "progress", "config_errors", "unpickling", "signals"]
 TO_THE_STORE = ["features", "tasks", "corpora", "extraction", "store", "space"]
 TO_THE_RUN = ["models", "training", "protocols", "references", "experiment", "results", "run", "search"]
 AROUND_RUNS = ["orchestration", "tracking", "reports", "testing", "cli"]
