@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from emo_ray.corpora.declared import Declaration
 from emo_ray.corpora.recording import SubjectRecordings
 from emo_ray.tasks.base import TaskConfig
 
@@ -38,6 +39,16 @@ class CorpusConfig(BaseModel, ABC):
     @abstractmethod
     def card(self) -> CorpusCard:
         """Who made this corpus, who may use it, and how to cite it."""
+
+    @property
+    def declaration(self) -> Declaration:
+        """What the corpus is said to hold; the report tells where a subject's files say otherwise."""
+        return Declaration()
+
+    @classmethod
+    def recognise(cls, folder: Path) -> "CorpusConfig | None":
+        """The corpus in a folder, if names of files and folders say that it is this one; opens no file."""
+        return None
 
     @abstractmethod
     def find_subjects(self) -> Mapping[str, tuple[Path, ...]]:

@@ -9,13 +9,15 @@ from pydantic import Field
 from emo_ray.tasks.affect import TOLERANCE
 from emo_ray.tasks.base import Head, SegmentColumns, TaskConfig
 
-Rule = Literal["ge_5", "gt_4.5", "gt_0", "subject_mean", "subject_median"]
+Rule = Literal["ge_5", "gt_5", "gt_4.5", "ge_3", "gt_3", "gt_0", "subject_mean", "subject_median"]
 
 
 class RatingTask(TaskConfig):
     """Two classes from one rating; a missing rating stays undefined, never a class.
 
-    ``ge_5`` (as in torcheeg): 5 and more is high. ``gt_4.5`` (as in EEGain): more than 4.5 is high.
+    ``ge_5`` (as in torcheeg): 5 and more is high. ``gt_5`` (as in LibEER): more than 5 is high.
+    ``gt_4.5`` (as in EEGain): more than 4.5 is high. ``ge_3`` (torcheeg) and ``gt_3`` (EEGain) are for
+    ratings from 1 to 5.
     ``gt_0`` (as in PARSE, for external annotations): more than 0 is high. ``subject_mean`` and
     ``subject_median``: more than that of the subject's own ratings, each trial counted once however many
     segments it has. These two look at the test subject's ratings: legal as the definition of a label,
@@ -61,16 +63,11 @@ def is_high(
     rating: Float64[np.ndarray, " segments"], columns: SegmentColumns, rule: Rule
 ) -> Bool[np.ndarray, " segments"]:
     """Apply a rule; False where the rating is NaN."""
-    match rule:
-        case "ge_5":
-            return rating >= 5.0  # the middle of 1 to 9 is high
-        case "gt_4.5":
-            return rating > 4.5
-        case "gt_0":
-            return rating > 0.0  # external annotations run from -1 to 1
-        case "subject_mean" | "subject_median":
-            # a rating equal to the threshold is low, also where float32 rounding lifts it
-            return rating > subject_thresholds(rating, columns, rule) + TOLERANCE
+    if rule in {"subject_mean", "subject_median"}:
+        # a rating equal to the threshold is low, also where float32 rounding lifts it
+        return rating > subject_thresholds(rating, columns, rule) + TOLERANCE
+    kind, _, threshold = rule.partition("_")
+    return rating >= float(threshold) if kind == "ge" else rating > float(threshold)
 
 
 def subject_thresholds(
