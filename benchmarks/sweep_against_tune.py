@@ -26,10 +26,11 @@ from emo_ray.corpora.fake import FakeCorpus
 from emo_ray.experiment import ExperimentConfig, RunSpec, validated
 from emo_ray.extraction.raw_tokens import RawTokens
 from emo_ray.models.mlp import MlpConfig
-from emo_ray.orchestration.cluster import cluster, n_cores
+from emo_ray.orchestration.cluster import cluster
 from emo_ray.orchestration.study import Study
 from emo_ray.orchestration.sweep import Sweep, run_sweep
 from emo_ray.orchestration.sweep_plan import SweepRequest
+from emo_ray.processes import n_cores
 from emo_ray.run import fit
 from emo_ray.search.config import Asha, Budget, HoldOutScoring, SearchConfig
 from emo_ray.search.inner_folds import inner_folds

@@ -12,7 +12,7 @@ from emo_ray.orchestration.plan import make_plan
 from emo_ray.protocols.subject_protocols import LeaveOneSubjectOut
 from emo_ray.run import execute
 from emo_ray.store.local import load_corpus
-from emo_ray.testing.amigos_files import AmigosFiles, write_amigos_files
+from emo_ray.testing.amigos_files import AmigosFiles
 
 pytestmark = pytest.mark.slow
 
@@ -20,9 +20,7 @@ pytestmark = pytest.mark.slow
 def loso(pytestconfig, work, strength):
     """LOSO of the job's own model over ten generated people; records of all folds."""
     job = run_path(str(pytestconfig.rootpath / "jobs" / "loso_amigos.py"))["JOB"]
-    write_amigos_files(
-        AmigosFiles(n_subjects=11, long_videos=False, seed=11, strength=strength), work / "files"
-    )
+    AmigosFiles(n_subjects=11, long_videos=False, seed=11, strength=strength).write(work / "files")
     corpus, extraction = Amigos(path=work / "files"), AmigosTokens()
     table = load_corpus(corpus, extraction, work)
     experiment = ExperimentConfig(

@@ -14,7 +14,7 @@ from emo_ray.protocols.subject_protocols import LeaveOneSubjectOut
 from emo_ray.results.journal import JOURNAL, Journal, read_records
 from emo_ray.run import execute
 from emo_ray.store.local import load_corpus
-from emo_ray.testing.amigos_files import AmigosFiles, write_amigos_files
+from emo_ray.testing.amigos_files import AmigosFiles
 from emo_ray.training.config import TrainingConfig
 
 TESTED = "amigos/P02"
@@ -57,7 +57,7 @@ def journal_of(folder, work, scaling):
 def records(request, tmp_path_factory):
     """The journaled run before and after its test subject's file was scrambled."""
     folder = tmp_path_factory.mktemp("amigos")
-    write_amigos_files(AmigosFiles(n_subjects=4, videos=("10", "13"), seed=5), folder)
+    AmigosFiles(n_subjects=4, videos=("10", "13"), seed=5).write(folder)
     before = journal_of(folder, tmp_path_factory.mktemp("before"), request.param)
     scramble(next(folder.rglob("*P02.mat")))
     return before, journal_of(folder, tmp_path_factory.mktemp("after"), request.param)

@@ -9,6 +9,7 @@ from emo_ray.corpora.amigos import Amigos
 from emo_ray.corpora.base import CorpusConfig
 from emo_ray.corpora.empatica import wesad_wrist
 from emo_ray.corpora.feature_table import FeatureTable
+from emo_ray.corpora.recognition import corpus_at
 from emo_ray.models.amigos_lstm import AmigosLstmConfig
 from emo_ray.models.base import ModelConfig
 from emo_ray.models.mlp import MlpConfig
@@ -44,3 +45,6 @@ TABLE: Defaults = {
 }
 
 WESAD: Defaults = {**TABLE, "corpus": wesad_wrist}
+
+# Any corpus that is recognised by its files, until each has a network of its own here.
+RECOGNISED: Defaults = {**TABLE, "corpus": corpus_at}

@@ -1,15 +1,13 @@
 """The embedded default: AMIGOS-format recordings, generated once into the user's cache folder."""
 
 import json
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
 from pathlib import Path
 
 import platformdirs
 
 from emo_ray.errors import ConfigError
 from emo_ray.files import text_digest, write_atomically
-from emo_ray.orchestration.cluster import n_cores
+from emo_ray.processes import in_processes
 from emo_ray.progress import StageBar
 from emo_ray.provenance import code_digest
 from emo_ray.testing.amigos_files import AmigosFiles, write_subject
@@ -40,15 +38,7 @@ def amigos_demo(smoke: bool) -> Path:
 
 def _generate(files: AmigosFiles, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    with (
-        StageBar("generate", files.n_subjects, "subject") as bar,
-        # spawn: a forked child can hang on a lock that a thread of its parent held
-        ProcessPoolExecutor(n_cores(), mp_context=get_context("spawn")) as processes,
-    ):
-        pending = [processes.submit(write_subject, files, index, folder) for index in range(files.n_subjects)]
-        bar.started(min(n_cores(), len(pending)))
-        for n_done, done in enumerate(as_completed(pending), start=1):
-            done.result()
-            bar.finished()
-            bar.started(1 if n_done + n_cores() <= len(pending) else 0)
+    calls = {str(index): (files, index, folder) for index in range(files.n_subjects)}
+    with StageBar("generate", len(calls), "subject") as bar:
+        in_processes(bar, write_subject, calls)
     write_atomically(folder / _DONE, json.dumps({"generated": True, "config": files.model_dump(mode="json")}))

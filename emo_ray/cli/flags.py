@@ -1,15 +1,11 @@
 """The command line that jobs share: flags, and dotted overrides of any field of the experiment."""
 
 import argparse
-import os
 import shlex
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-import platformdirs
-import yaml
 from pydantic import ValidationError
 
 from emo_ray.config_errors import explain
@@ -30,6 +26,7 @@ def shared_parser(name: str, description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=name, description=description, allow_abbrev=False)
     add = parser.add_argument
     add("--data", type=Path, help="folder or file of the corpus, or a YAML that describes your own data")
+    add("--corpus", default="", help="kind of corpus in --data, where the job's own kind is not meant")
     add("--task", help="which target; the corpus says which there are")
     add("--model", help=f"one of {', '.join(MODELS)}, with a variant after a colon: amigos_lstm:loso")
     add(
@@ -89,23 +86,6 @@ def loso_parser(name: str, description: str) -> argparse.ArgumentParser:
     return parser
 
 
-def find_root(given: Path | None) -> Path:
-    """Where everything is kept: the flag, else EMO_RAY_ROOT, else the user's data folder."""
-    place = given or os.environ.get("EMO_RAY_ROOT") or platformdirs.user_data_path("emo_ray")
-    return Path(place).expanduser().resolve()
-
-
-def default_tracking_uri(root: Path) -> str:
-    """The SQLite store below a root."""
-    return f"sqlite:///{root / 'mlflow.db'}"
-
-
-def find_tracking_uri(given: str | None, root: Path) -> str:
-    """The flag, else MLFLOW_TRACKING_URI, else SQLite below the root; empty for no tracking."""
-    uri = given or os.environ.get("MLFLOW_TRACKING_URI") or default_tracking_uri(root)
-    return "" if uri == "none" else uri
-
-
 def command_line() -> str:
     """The command of this process as one could type it again."""
     # Without passwords: it stands in study.json, in MLflow and in the report.
@@ -125,22 +105,6 @@ def resources_of(options: argparse.Namespace) -> Resources:
         raise ConfigError(explain(error, Resources, "resources of a run")) from error
 
 
-def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
-    """Values by dotted name of a field, read as YAML.
-
-    Raises
-    ------
-    ConfigError : one that is not FIELD=VALUE
-    """
-    settings: dict[str, Any] = {}
-    for override in overrides:
-        name, equals, text = override.partition("=")
-        if not equals or not name:
-            raise ConfigError(f"{override!r} is not FIELD=VALUE, as in training.batch_size=32")
-        settings[name] = parse_value(text, override)
-    return settings
-
-
 def parse_subjects(text: str | None) -> tuple[tuple[str, ...], dict[str, Any]]:
     """Names of subjects, or how many of them as protocol fields: "10" and "seeded:10".
 
@@ -158,17 +122,3 @@ def parse_subjects(text: str | None) -> tuple[tuple[str, ...], dict[str, Any]]:
     if not names or choice:
         raise ConfigError(f"--subjects {text!r}: give a number, seeded:N, or names with commas between")
     return names, {}
-
-
-def parse_value(text: str, source: str) -> Any:
-    """What a piece of YAML on the command line means.
-
-    Raises
-    ------
-    ConfigError : it means nothing; ``source`` is what the user has typed
-    """
-    try:
-        # YAML 1.1 takes "1e-3" for text; the field's type makes a number of it.
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
-        raise ConfigError(f"{source!r}: {text!r} is not a value ({str(error).splitlines()[0]})") from error

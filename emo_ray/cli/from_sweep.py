@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from emo_ray.cli.definition import LosoJob
-from emo_ray.cli.flags import parse_overrides
+from emo_ray.cli.overrides import parse_overrides
 from emo_ray.cli.settings import EPOCHS, cohort_of, find_corpus, given_settings, is_layout
 from emo_ray.errors import ConfigError
 from emo_ray.experiment import ExperimentConfig, Selection, validated

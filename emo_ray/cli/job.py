@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emo_ray.cli.definition import LosoJob
-from emo_ray.cli.flags import find_root, find_tracking_uri, loso_parser
+from emo_ray.cli.flags import loso_parser
 from emo_ray.cli.from_sweep import handed_on
+from emo_ray.cli.guard import guarded
 from emo_ray.cli.outcome import (
     EXIT_FAILED_FOLDS,
     check_in_background,
     finish_tracking,
-    guarded,
     undelivered_words,
     where_to_look,
     write_or_explain,
 )
+from emo_ray.cli.places import find_root, find_tracking_uri
 from emo_ray.cli.settings import (
     cohort_of,
     columns_of,

@@ -1,204 +1,93 @@
-"""The ``emo-ray`` command: what is there, pages that show it, reports again, late deliveries."""
+"""The ``emo-ray`` command: its subcommands and their flags."""
 
 import argparse
-import subprocess
 import sys
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from emo_ray.cli.flags import default_tracking_uri, find_root, find_tracking_uri
-from emo_ray.cli.outcome import guarded
-from emo_ray.cli.sweep_end import INSTALL_DASHBOARD, find_dashboard, outcome_words, write_sweep
-from emo_ray.errors import ConfigError, EmoRayError, TrackingError
-from emo_ray.reports.terminal import results_table
-from emo_ray.reports.writing import write_report
-from emo_ray.results.journal import Journal
-from emo_ray.results.search_journal import load_search
-from emo_ray.results.search_results import SearchResults
-from emo_ray.results.study_folder import HEADER, load_study
-from emo_ray.results.study_results import StudyResults
-from emo_ray.results.summary import summarise
-from emo_ray.search.storage import JOURNAL, storage_target
-from emo_ray.tracking.mlflow import MlflowTracker, ui_command
-from emo_ray.tracking.outbox import Outbox, SearchOutbox
-from emo_ray.tracking.search import SearchTracker
+from emo_ray.cli.guard import guarded
+
+Add = Callable[..., Any]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; ends the process with its exit code."""
     options = _parser().parse_args(arguments)
-    sys.exit(guarded(lambda: options.command(options), options.debug))
+    sys.exit(guarded(lambda: _run(options), options.debug))
+
+
+def _run(options: argparse.Namespace) -> int:
+    # Imported now: what one command needs (MLflow, readers) the others need not wait for.
+    module, function = options.command
+    exit_code: int = getattr(import_module(f"emo_ray.cli.{module}"), function)(options)
+    return exit_code
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="emo-ray", description="Look at what emo_ray has computed.")
+    parser = argparse.ArgumentParser(
+        prog="emo-ray", description="Look at corpora, and at what emo_ray has computed."
+    )
+    parser.set_defaults(debug=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    shared = argparse.ArgumentParser(add_help=False)
-    shared.add_argument(
+    debug = argparse.ArgumentParser(add_help=False)
+    debug.add_argument("--debug", action="store_true", help="show tracebacks")
+    root = argparse.ArgumentParser(add_help=False)
+    root.add_argument(
         "--root", type=Path, help="where the studies are; else EMO_RAY_ROOT, else the user's data folder"
     )
-    shared.add_argument(
+    store = argparse.ArgumentParser(add_help=False)
+    store.add_argument(
         "--tracking-uri", help="MLflow store; else MLFLOW_TRACKING_URI, else SQLite below the root"
     )
-    shared.add_argument("--debug", action="store_true", help="show tracebacks")
 
-    ui = commands.add_parser("ui", parents=[shared], help="open the MLflow UI")
-    ui.add_argument("--port", type=int, default=5000)
-    ui.set_defaults(command=_ui)
-    studies = commands.add_parser("studies", parents=[shared], help="list the studies")
-    studies.set_defaults(command=_studies)
-    dashboard = commands.add_parser(
-        "dashboard", parents=[shared], help="open the candidates of a sweep in optuna-dashboard"
+    def command(name: str, module: str, text: str, parents: list[argparse.ArgumentParser]) -> Add:
+        one = commands.add_parser(
+            name, help=text, description=f"{text[0].upper()}{text[1:]}.", parents=parents
+        )
+        one.set_defaults(command=(module, name))
+        return one.add_argument
+
+    _inspect(
+        command("inspect", "inspect", "recognise a corpus, count what it holds, draw a trial", [root, debug])
     )
-    dashboard.add_argument("study")
-    dashboard.add_argument("--port", type=int, default=8080)
-    dashboard.add_argument(
-        "--storage", default="", help="with its password, where it is a database that has one"
+    _synthesize(
+        command("synthesize", "synthesize", "write synthetic files in the layout of a corpus", [debug])
     )
-    dashboard.set_defaults(command=_dashboard)
-    for name, command, text in (
-        ("report", _report, "make the report of a study again from its journal"),
-        ("sync", _sync, "deliver to MLflow what it lacks of a study"),
-    ):
-        one = commands.add_parser(name, parents=[shared], help=text)
-        one.add_argument("study")
-        one.set_defaults(command=command)
+    add = command("ui", "studies", "open the MLflow UI", [root, store, debug])
+    add("--port", type=int, default=5000)
+    command("studies", "studies", "list the studies", [root, debug])
+    add = command("dashboard", "studies", "open the candidates of a sweep in optuna-dashboard", [root, debug])
+    add("study")
+    add("--port", type=int, default=8080)
+    add("--storage", default="", help="with its password, where it is a database that has one")
+    add = command("report", "studies", "make the report of a study again from its journal", [root, debug])
+    add("study")
+    add = command("sync", "studies", "deliver to MLflow what it lacks of a study", [root, store, debug])
+    add("study")
     return parser
 
 
-def _ui(options: argparse.Namespace) -> int:
-    root = find_root(options.root)
-    uri = find_tracking_uri(options.tracking_uri, root)
-    database = root / "mlflow.db"
-    # MLflow would make an empty database here and show empty pages.
-    if uri == default_tracking_uri(root) and not database.exists():
-        raise ConfigError(f"{root} holds no mlflow.db: run a job first, or name another --root")
-    print(f"MLflow UI on http://127.0.0.1:{options.port} (Ctrl-C ends it)")
-    return subprocess.run(ui_command(uri, options.port), check=False).returncode
+def _inspect(add: Add) -> None:
+    add("data", type=Path, help="folder or file of a corpus, or a YAML that describes your own data")
+    add("fields", nargs="*", metavar="FIELD=VALUE", help="fields of the corpus, for instance content=de_LDS")
+    add("--corpus", default="", help="kind of corpus, where it is not recognised")
+    add("--subjects", default="", help="names of some subjects: s01,s02")
+    add("--page", type=Path, help="HTML file to write; else inspected/ below the root")
 
 
-def _dashboard(options: argparse.Namespace) -> int:
-    results = load_search(find_root(options.root) / "studies" / options.study)
-    storage = options.storage or str(results.header["storage"])
-    if "***" in storage:
-        raise ConfigError(f"the storage {storage} has a password, which is not kept: give it with --storage")
-    program = find_dashboard()
-    if program is None:
-        raise ConfigError(f"optuna-dashboard is not installed: {INSTALL_DASHBOARD}")
-    target = storage_target(storage, results.folder)
-    # It would make an empty one, and show an empty page.
-    if storage == "journal" and not Path(target).exists():
-        raise ConfigError(f"{results.folder} holds no {JOURNAL}: the same sweep command writes it again")
-    print(f"optuna-dashboard on http://127.0.0.1:{options.port} (Ctrl-C ends it)", flush=True)
-    command = [program, target, "--host", "127.0.0.1", "--port", str(options.port)]
-    return subprocess.run(command, check=False).returncode
-
-
-def _studies(options: argparse.Namespace) -> int:
-    root = find_root(options.root)
-    folders = sorted(path.parent for path in (root / "studies").glob(f"*/{HEADER}"))
-    if not folders:
-        print(f"no studies in {root}")
-    for folder in folders:
-        # One damaged study must not hide the others.
-        try:
-            print(_study_line(folder))
-        except EmoRayError as error:
-            print(f"{folder.name:<40} can not be read: {error}")
-    return 0
-
-
-def _study_line(folder: Path) -> str:
-    results = load_study(folder)
-    made = time.strftime("%Y-%m-%d %H:%M", time.localtime(results.header.get("created_unix", 0)))
-    counts = _search_counts(load_search(folder)) if _is_sweep(results) else _run_counts(results)
-    return f"{results.name:<40} {made}  {counts:<38} {results.folder}"
-
-
-def _is_sweep(results: StudyResults) -> bool:
-    return results.header.get("search") is not None
-
-
-def _run_counts(results: StudyResults) -> str:
-    states = [results.records[name].status for name, _, _ in results.planned if name in results.records]
-    failed = f", {states.count('failed')} failed" if "failed" in states else ""
-    return f"{states.count('finished')}/{len(results.planned)} finished{failed}"
-
-
-def _search_counts(results: SearchResults) -> str:
-    states = [one.state for rows in results.searches.values() for one in rows]
-    per_search = results.header["budget"]["n_candidates"]
-    # It may have been continued with more than the header says.
-    of = max(per_search * len(results.searches), len(states)) if per_search else len(states)
-    told = len(states) - states.count("running")
-    failed = f", {states.count('fail')} failed" if "fail" in states else ""
-    candidates = f"{told}/{of} candidates{failed}"
-    return (
-        f"nested, {_run_counts(results.study)}, {candidates}" if results.is_nested else f"sweep, {candidates}"
+def _synthesize(add: Add) -> None:
+    add("kind", metavar="CORPUS", help="whose layout; a wrong name lists them")
+    add("out", type=Path, help="folder to write to; new or empty")
+    add("fields", nargs="*", metavar="FIELD=VALUE", help="quirks and sizes, for instance strength=0")
+    add("--subjects", type=int, help="how many people")
+    add("--seed", type=int, default=0)
+    add(
+        "--small",
+        action="store_true",
+        help="few and short trials, quickly written; not the release's sizes",
     )
-
-
-def _report(options: argparse.Namespace) -> int:
-    folder = find_root(options.root) / "studies" / options.study
-    results = load_study(folder)
-    if _is_sweep(results):
-        reports = write_sweep(load_search(folder))
-        print(outcome_words(reports))
-        print(reports.last)
-        return 0
-    summary = summarise(results)
-    report = write_report(results, summary)
-    print(results_table(summary))
-    print(f"\nreport      {report.page}\n{report.summary}")
-    return 0
-
-
-def _sync(options: argparse.Namespace) -> int:
-    root = find_root(options.root)
-    folder = root / "studies" / options.study
-    load_study(folder)  # a study that is not there makes no folder
-    uri = find_tracking_uri(options.tracking_uri, root)
-    with Journal(folder):  # MLflow has one writer a study: not beside a driver that runs it
-        # Read again, now that no driver can add to it.
-        results = load_study(folder)
-        experiment, artifacts = results.header["experiment"], root / "artifacts"
-        if _is_sweep(results):
-            told = _sync_sweep(load_search(folder), SearchTracker(uri, experiment, artifacts))
-        else:
-            told = _sync_runs(results, MlflowTracker(uri, experiment, artifacts))
-    print(f"MLflow has all {told} of {results.name}")
-    return 0
-
-
-def _sync_runs(results: StudyResults, tracker: MlflowTracker) -> str:
-    tracker.check()
-    outbox = Outbox(tracker)
-    outbox.opened(results)
-    _close(outbox, results)
-    summary = summarise(results)
-    tracker.finish_study(summary, write_report(results, summary).folder)
-    return f"{len(results.records)} recorded runs"
-
-
-def _sync_sweep(results: SearchResults, tracker: SearchTracker) -> str:
-    tracker.check()
-    outbox = SearchOutbox(tracker)
-    outbox.opened(results)
-    _close(outbox, results.study)
-    reports = write_sweep(results)
-    tracker.finish(results, reports.search.folder, reports.summary)
-    ended = [one for rows in results.searches.values() for one in rows if one.state != "running"]
-    tests = f" and {len(results.study.records)} tests" if results.is_nested else ""
-    return f"{len(ended)} ended candidates{tests}"
-
-
-def _close(outbox: Outbox | SearchOutbox, results: StudyResults) -> None:
-    left = outbox.close()
-    if left:
-        raise TrackingError(
-            f"{left} runs of {results.name} are still not in MLflow: try again once it answers"
-        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Around every command: errors as sentences, the tracking store, and what a user is told to type next."""
+"""At the end of a job: the report, the tracking store, and what a user is told to type next."""
 
 import logging
 import os
@@ -9,41 +9,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from emo_ray.cli.flags import default_tracking_uri
-from emo_ray.errors import ConfigError, EmoRayError, JournalError, TrackingError
+from emo_ray.cli.places import default_tracking_uri
+from emo_ray.errors import ConfigError, JournalError, TrackingError
 from emo_ray.files import shown_uri
 
-# 1 is an error of ours; 2 a bug, or (argparse) a command line that can not be read.
 EXIT_FAILED_FOLDS = 3
-EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 Paths = TypeVar("Paths")
-
-
-def guarded(action: Callable[[], int], debug: bool) -> int:
-    """Run an action so that errors are sentences for people; ``debug`` shows tracebacks."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
-    try:
-        return action()
-    except KeyboardInterrupt:
-        print(
-            "\nstopped: what was finished is recorded; the same command goes on from there", file=sys.stderr
-        )
-        return EXIT_INTERRUPTED
-    except EmoRayError as error:
-        if debug:
-            raise
-        print(f"\nerror: {error}", file=sys.stderr)
-        return 1
-    except Exception as error:
-        if debug:
-            raise
-        print(
-            f"\nunexpected error: {type(error).__name__}: {error}\nresults that were recorded are intact; "
-            "--debug shows where it happened, which belongs into a bug report",
-            file=sys.stderr,
-        )
-        return 2
 
 
 def check_in_background(check: Callable[[], None] | None, root: Path) -> Future[None]:

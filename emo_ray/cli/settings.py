@@ -2,25 +2,30 @@
 
 from argparse import Namespace
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from emo_ray.cli.definition import LosoJob
-from emo_ray.cli.flags import SCALINGS, command_line, parse_overrides, parse_subjects, resources_of
+from emo_ray.cli.flags import SCALINGS, command_line, parse_subjects, resources_of
+from emo_ray.cli.overrides import parse_overrides
 from emo_ray.config_errors import suggestion
 from emo_ray.corpora.base import CorpusConfig
+from emo_ray.corpora.corpus_files import choose_files
 from emo_ray.corpora.layout import read_layout
+from emo_ray.corpora.recognition import corpus_of_kind, with_settings
 from emo_ray.errors import ConfigError
 from emo_ray.experiment import ExperimentConfig, Selection, validated
 from emo_ray.extraction.registry import default_extraction
 from emo_ray.models.registry import MODELS
-from emo_ray.orchestration.study import Study, choose_files
+from emo_ray.orchestration.study import Study
 from emo_ray.training.config import published_training
 
 SMOKE_SUBJECTS = 4
 SMOKE_EPOCHS = 2
 EPOCHS = "training.max_epochs"
+CORPUS = "corpus."
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,23 @@ def find_corpus(job: LosoJob, options: Namespace) -> CorpusConfig:
         assert job.demo is not None, "refused above"
         return job.corpus(job.demo(options.smoke))
     data = options.data.expanduser().resolve()
-    return read_layout(data) if is_layout(data) else job.corpus(data)
+    corpus = _corpus_at(job, data, options.corpus)
+    fields = {
+        name.removeprefix(CORPUS): value
+        for name, value in parse_overrides(options.overrides).items()
+        if name.startswith(CORPUS)
+    }
+    # What is read decides which tasks and which extraction there are. A field that is wrong is told of later,
+    # together with all others.
+    with suppress(ConfigError):
+        corpus = with_settings(corpus, fields)
+    return corpus
+
+
+def _corpus_at(job: LosoJob, data: Path, kind: str) -> CorpusConfig:
+    if is_layout(data):
+        return read_layout(data)
+    return corpus_of_kind(data, kind) if kind else job.corpus(data)
 
 
 def is_layout(data: Path) -> bool:

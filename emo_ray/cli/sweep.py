@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emo_ray.cli.definition import SweepJob
-from emo_ray.cli.flags import find_root, find_tracking_uri
+from emo_ray.cli.guard import guarded
 from emo_ray.cli.outcome import (
     check_in_background,
     finish_tracking,
-    guarded,
     own_command,
     undelivered_words,
     where_to_look,
 )
+from emo_ray.cli.places import find_root, find_tracking_uri
 from emo_ray.cli.sweep_end import SweepReports, dashboard_command, next_words, outcome_words, write_sweep
 from emo_ray.cli.sweep_flags import sweep_parser
 from emo_ray.cli.sweep_settings import SweepSettings, sweep_of

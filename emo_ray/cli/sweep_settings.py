@@ -9,7 +9,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from emo_ray.cli.definition import SweepJob
-from emo_ray.cli.flags import parse_overrides, parse_subjects
+from emo_ray.cli.flags import parse_subjects
+from emo_ray.cli.overrides import parse_overrides
 from emo_ray.cli.problems import Problems
 from emo_ray.cli.settings import (
     Cohort,

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from emo_ray.cli.definition import SweepJob
-from emo_ray.cli.flags import parse_value
+from emo_ray.cli.overrides import parse_value
 from emo_ray.cli.problems import Problems
 from emo_ray.config_errors import suggestion
 from emo_ray.errors import ConfigError

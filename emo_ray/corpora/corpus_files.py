@@ -1,7 +1,7 @@
 """Finding the files of a corpus: by name at any depth, none twice, none outside the folder."""
 
 import re
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -81,3 +81,24 @@ def files_of(subject: str, found: Mapping[str, tuple[Path, ...]], folder: Path) 
     if subject not in found:
         raise CorpusError(f"no subject {subject!r} in {folder}: choose one of {', '.join(found)}")
     return found[subject]
+
+
+def choose_files(
+    found: Mapping[str, tuple[Path, ...]], subjects: Sequence[str]
+) -> Mapping[str, tuple[Path, ...]]:
+    """Files of the subjects that were asked for; "P01" stands for "amigos/P01".
+
+    Raises
+    ------
+    CorpusError : a subject that was asked for is not in the corpus
+    """
+    if not subjects:
+        return found
+    # Full names go in last: they win over a short name that looks the same.
+    by_name = {name.rpartition("/")[2]: name for name in found} | {name: name for name in found}
+    unknown = [name for name in subjects if name not in by_name]
+    if unknown:
+        known = ", ".join(name.rpartition("/")[2] for name in found)
+        raise CorpusError(f"--subjects: no {', '.join(unknown)} in the corpus, which has {known}")
+    wanted = {by_name[name] for name in subjects}
+    return {name: files for name, files in found.items() if name in wanted}

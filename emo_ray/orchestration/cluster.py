@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from emo_ray.errors import ClusterError
+from emo_ray.processes import n_cores
 
 # Ray reads these when it is imported: neither it nor Tune may phone home or write result files of their own.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -87,9 +88,3 @@ def _local_options(n_cpus: int | None) -> dict[str, Any]:
     n = n_cpus or n_cores()
     settings = {"preload_python_modules": ["emo_ray.orchestration.warm"], "num_workers_soft_limit": 3 * n}
     return {"num_cpus": n, "include_dashboard": False, "_system_config": settings}
-
-
-def n_cores() -> int:
-    """Cores that this process may use."""
-    # Not os.cpu_count(): a cpuset (Slurm, taskset, a container) may allow fewer.
-    return len(os.sched_getaffinity(0))

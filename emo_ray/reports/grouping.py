@@ -1,11 +1,11 @@
 """Notes and rejected trials of the same kind, put together: one line a kind, with whom it concerns."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from emo_ray.reports.content import Table
-from emo_ray.results.summary import Summary
+from emo_ray.results.summary import Rejected, Summary
 
 # A number by itself: neither part of a name (P01) nor of a date (2020-01-31).
 NUMBER = re.compile(r"(?<![\w.-])\d+(?:\.\d+)?(?![\w-])")
@@ -42,18 +42,26 @@ class Kind:
 
 def notes_table(summary: Summary) -> Table:
     """Every note once: what it says, and the subjects it is about, with their numbers where those differ."""
-    subjects = _subjects(summary)
-    kinds = _kinds([_split(note, subjects) for note in summary.notes])
+    return grouped_notes(summary.notes, _subjects(summary))
+
+
+def grouped_notes(notes: Sequence[str], subjects: Sequence[str]) -> Table:
+    """`notes_table` of notes that begin with their subject's name; longer names of subjects stand first."""
+    kinds = _kinds([_split(note, subjects) for note in notes])
     return Table(("note", "subjects"), tuple((kind.text, _listed(kind, subjects)) for kind in kinds))
 
 
 def rejected_table(summary: Summary) -> Table:
     """Trials that were left out, by reason, the most frequent first: how many, and which of whom."""
-    subjects = _subjects(summary)
+    return grouped_rejections(summary.rejected, _subjects(summary))
+
+
+def grouped_rejections(rejected: Sequence[Rejected], subjects: Sequence[str]) -> Table:
+    """`rejected_table` of some trials; longer names of subjects stand first."""
     remarks = [
         # `_listed` sets brackets around them.
         Remark(trial.subject, trial.trial.strip("()"), _unrepeated(trial.reason, trial.subject))
-        for trial in summary.rejected
+        for trial in rejected
     ]
     kinds = sorted(_kinds(remarks), key=lambda kind: -kind.n_remarks)
     rows = tuple((kind.text, str(kind.n_remarks), _listed(kind, subjects)) for kind in kinds)
@@ -67,7 +75,12 @@ def _subjects(summary: Summary) -> tuple[str, ...]:
     # a subject without any label has no row, and may have notes all the same
     prefixes = (note.partition(": ")[0] for note in summary.notes)
     found |= {prefix for prefix in prefixes if re.fullmatch(r"[^\s/]+/\S+", prefix)}
-    return tuple(sorted(found, key=lambda name: (-len(name), name)))
+    return longest_first(found)
+
+
+def longest_first(subjects: Iterable[str]) -> tuple[str, ...]:
+    """In an order in which the first name that a note begins with is its subject."""
+    return tuple(sorted(subjects, key=lambda name: (-len(name), name)))
 
 
 def _split(note: str, subjects: Sequence[str]) -> Remark:

@@ -25,6 +25,7 @@ from emo_ray.testing.amigos_latents import (
     self_assessment,
     stream,
 )
+from emo_ray.testing.corpus_files import CorpusFiles
 from emo_ray.testing.physiology import ecg, eeg, skin_conductance, smooth_noise
 
 GSR_UNITS = 1000.0  # of the file's arbitrary unit in one uS
@@ -48,18 +49,14 @@ class Flaw(BaseModel):
     column: str
 
 
-class AmigosFiles(BaseModel):
+class AmigosFiles(CorpusFiles):
     """What is written: how many subjects, which videos, how strongly the signals tell the labels.
 
     With ``strength=0`` the labels are the same but nothing in the signals tells them. The flaws of the
     release are there by default wherever their subject and video are written.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     n_subjects: int = Field(10, ge=1, le=99)
-    seed: int = Field(0, ge=0)
-    strength: float = Field(1.0, ge=0, le=3)
     coupling: Coupling = Coupling()
     videos: tuple[str, ...] = Field(
         tuple(SHORT_VIDEOS), description="short videos; the cells of others are empty"
@@ -89,16 +86,20 @@ class AmigosFiles(BaseModel):
             )
         return self
 
+    @classmethod
+    def small(cls, n_subjects: int = 3) -> "AmigosFiles":
+        """Four short videos."""
+        return cls(n_subjects=n_subjects, videos=("10", "13", "18", "58"))
+
+    def write_part(self, index: int, folder: Path) -> tuple[Path, ...]:
+        """The file of one subject."""
+        return (write_subject(self, index, folder),)
+
     def videos_of(self, subject: str) -> tuple[str, ...]:
         """Videos that a subject (``"P01"``) watched, in the order of the file."""
         long = tuple(LONG_VIDEOS) if self.long_videos is True else self.long_videos or ()
         watched = self.videos if subject in self.subjects_without_long else self.videos + long
         return tuple(video for video in VIDEOS if video in watched)
-
-
-def write_amigos_files(config: AmigosFiles, folder: Path) -> tuple[Path, ...]:
-    """Write all subjects, one after the other."""
-    return tuple(write_subject(config, index, folder) for index in range(config.n_subjects))
 
 
 def write_subject(config: AmigosFiles, index: int, folder: Path) -> Path:

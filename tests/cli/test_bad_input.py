@@ -10,7 +10,7 @@ from emo_ray.cli.job import LosoJob, run_loso
 from emo_ray.corpora.amigos import Amigos
 from emo_ray.corpora.feature_table import FeatureTable
 from emo_ray.models.mlp import MlpConfig
-from emo_ray.testing.amigos_files import AmigosFiles, write_amigos_files
+from emo_ray.testing.amigos_files import AmigosFiles
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -21,7 +21,7 @@ TABLE = LosoJob("loso_table", lambda data: FeatureTable(path=data), MlpConfig(),
 @pytest.fixture
 def corpus(tmp_path):
     folder = tmp_path / "amigos"
-    write_amigos_files(AmigosFiles(n_subjects=4, videos=("10",), seed=0), folder)
+    AmigosFiles(n_subjects=4, videos=("10",), seed=0).write(folder)
     return folder
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from emo_ray.cli.job import run_loso
-from emo_ray.testing.amigos_files import AmigosFiles, write_amigos_files
+from emo_ray.testing.amigos_files import AmigosFiles
 
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore")]
 JOBS = Path(__file__).parents[2] / "jobs"
@@ -25,7 +25,7 @@ def local_cluster():
 @pytest.fixture(scope="module")
 def amigos(tmp_path_factory):
     folder = tmp_path_factory.mktemp("amigos")
-    write_amigos_files(AmigosFiles(n_subjects=4, videos=("10", "13", "18", "20"), seed=1), folder)
+    AmigosFiles(n_subjects=4, videos=("10", "13", "18", "20"), seed=1).write(folder)
     return folder
 
 

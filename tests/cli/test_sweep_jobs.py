@@ -11,7 +11,7 @@ from emo_ray.cli.sweep import SweepJob, run_sweep_job
 from emo_ray.cli.sweep_end import write_sweep
 from emo_ray.corpora.fake import FakeCorpus
 from emo_ray.models.mlp import MlpConfig
-from emo_ray.testing.amigos_files import AmigosFiles, write_amigos_files
+from emo_ray.testing.amigos_files import AmigosFiles
 from emo_ray.testing.fake_search import FakeSearchConfig, fake_search
 
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore")]
@@ -68,7 +68,7 @@ def candidates(out):
 @pytest.fixture(scope="module")
 def amigos(tmp_path_factory):
     folder = tmp_path_factory.mktemp("amigos")
-    write_amigos_files(AmigosFiles(n_subjects=4, videos=("10", "13", "18"), seed=1), folder)
+    AmigosFiles(n_subjects=4, videos=("10", "13", "18"), seed=1).write(folder)
     return str(folder)
 
 

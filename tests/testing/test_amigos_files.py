@@ -7,7 +7,7 @@ from scipy.signal import find_peaks
 from emo_ray.corpora.amigos import COLUMN_NAMES, VIDEOS, Amigos
 from emo_ray.errors import ConfigError
 from emo_ray.signals.segments import external_segments
-from emo_ray.testing.amigos_files import AmigosFiles, Flaw, subject_cells, write_amigos_files, write_subject
+from emo_ray.testing.amigos_files import AmigosFiles, Flaw, subject_cells, write_subject
 from emo_ray.testing.amigos_latents import courses, external_annotation, n_times
 
 SMALL = AmigosFiles(n_subjects=2, videos=("13", "58"))
@@ -56,7 +56,7 @@ def test_all_subjects_have_340_segments_of_signal_and_of_labels():
 
 
 def test_the_reader_takes_every_trial_that_was_written(tmp_path):
-    write_amigos_files(small(packaging="folders"), tmp_path)
+    small(packaging="folders").write(tmp_path)
     corpus = Amigos(path=tmp_path, videos="short")
     assert list(corpus.find_subjects()) == ["amigos/P01", "amigos/P02"]
     result = corpus.read_subject("amigos/P02")
