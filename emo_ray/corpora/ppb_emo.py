@@ -176,9 +176,8 @@ class PpbEmo(CorpusConfig):
         if not there.any():
             account.reject(code, f"{file.name} holds no {self.content} values in {len(values)} rows")
             return None
-        clocks = {name: clock[there] for name, clock in clocks.items()}
         found = account.finite_float32(values[there].T, channels_of(self.content), code)
-        sfreq = self._rate(clocks, found.shape[1], code, account)
+        sfreq = self._rate(clocks, there, code, account)
         if abs(found.shape[1] / sfreq - TRIAL_S) > LENGTH_TOLERANCE_S:
             account.note(code, f"not {TRIAL_S:g} s long", f"{found.shape[1] / sfreq:.1f} s")
         return Recording(
@@ -191,16 +190,18 @@ class PpbEmo(CorpusConfig):
             ratings={"label": CODES[code], **dict.fromkeys(SCALES, float("nan")), **ratings},
         )
 
-    def _rate(self, clocks: Mapping[str, np.ndarray], n_rows: int, code: str, account: Account) -> float:
-        if self.content == "bands":
-            return n_rows / TRIAL_S
-        found = self.sfreq or measured_rate(clocks)
-        if found:
-            return found
-        # the name says 30 s: the nearer of the two rates that loaders assume
-        guess = min(RATES_HZ, key=lambda rate: abs(n_rows / TRIAL_S - rate))
-        account.note(code, f"no time column tells the rate, {guess:g} Hz taken from {TRIAL_S:g} s", n_rows)
-        return guess
+    def _rate(
+        self, clocks: Mapping[str, np.ndarray], there: np.ndarray, code: str, account: Account
+    ) -> float:
+        """Hz of the rows that are there: of all rows, or of the few with band powers."""
+        own = {name: clock[there] for name, clock in clocks.items()} if self.content == "raw" else clocks
+        found = self.sfreq or measured_rate(own)
+        if not found:
+            # the name says 30 s: the nearer of the two rates that loaders assume
+            found = min(RATES_HZ, key=lambda rate: abs(there.size / TRIAL_S - rate))
+            fact = f"no time column tells the rate, {found:g} Hz taken, as a file is of {TRIAL_S:g} s"
+            account.note(code, fact, f"{there.size} rows")
+        return found if self.content == "raw" else found * float(there.mean())
 
 
 def declaration_of(content: str, n_subjects: int | None) -> Declaration:
