@@ -213,8 +213,8 @@ def declaration_of(content: str, n_subjects: int | None) -> Declaration:
         sessions=("1",),
         signals=raw if content == "raw" else {},
         ratings={
-            "label": DeclaredRating(0, 6, "surprise, fear, disgust, happiness, sadness, anger, neutral"),
-            **{name: DeclaredRating(1, 9, "self-reported") for name in SCALES[:3]},
+            "label": DeclaredRating(0.0, 6.0, "surprise, fear, disgust, happiness, sadness, anger, neutral"),
+            **{name: DeclaredRating(1.0, 9.0, "self-reported") for name in SCALES[:3]},
         },
         unverified=UNVERIFIED,
     )
