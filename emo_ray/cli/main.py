@@ -14,7 +14,14 @@ Add = Callable[..., Any]
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; ends the process with its exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    # argparse takes no positional argument after a flag: FIELD=VALUE may stand anywhere.
+    unknown = [word for word in rest if word.startswith("-") or "=" not in word]
+    if unknown or (rest and "fields" not in options):
+        parser.error(f"unrecognized arguments: {' '.join(unknown or rest)}")
+    if rest:
+        options.fields += rest
     sys.exit(guarded(lambda: _run(options), options.debug))
 
 
