@@ -8,9 +8,8 @@ RMSSD is nearest to the device's in the narrow band too (33.7 against 39 to 40 m
 """
 
 import numpy as np
+import scipy
 from jaxtyping import Bool, Float, Int
-from scipy.ndimage import uniform_filter1d
-from scipy.signal import find_peaks
 
 from emo_ray.features.hrv import HRV_FEATURES, beat_intervals, hrv_in_spans, sum_between
 from emo_ray.features.spans import cut_spans, span_is_flat, span_mean, span_sd
@@ -98,10 +97,12 @@ def _pulse_peaks(
     """Samples of the pulse peaks; prominence is measured against the local size of the signal."""
     if not pulse.any():
         return np.zeros(0, dtype=np.int64)
-    local = np.sqrt(np.maximum(uniform_filter1d(pulse**2, max(round(LOCAL_S * sfreq), 1)), 0.0))
+    local = np.sqrt(np.maximum(scipy.ndimage.uniform_filter1d(pulse**2, max(round(LOCAL_S * sfreq), 1)), 0.0))
     floor = 1e-6 * local.max()  # a stretch without any signal has no beats
     relative = pulse / np.maximum(local, floor)
-    peaks, _ = find_peaks(relative, distance=max(int(SHORTEST_BEAT_S * sfreq), 1), prominence=MIN_PROMINENCE)
+    peaks, _ = scipy.signal.find_peaks(
+        relative, distance=max(int(SHORTEST_BEAT_S * sfreq), 1), prominence=MIN_PROMINENCE
+    )
     kept: Int[np.ndarray, " beats"] = peaks[~missing[peaks]].astype(np.int64)
     return kept
 

@@ -30,6 +30,17 @@ The usual delta, 1 to 4 Hz, would there be the leakage of the edge at 4 Hz, and 
 that of the edge at 45. Beta is halved in delta's place: five bands stay, each with signal of its own.
 """
 
+SJTU_BANDS: Mapping[str, Band] = MappingProxyType(
+    {
+        "delta": Band(1, 4),
+        "theta": Band(4, 8),
+        "alpha": Band(8, 14),
+        "beta": Band(14, 31),
+        "gamma": Band(31, 50),
+    }
+)
+"""The bands of the features that SEED, SEED-IV, SEED-V and SEED-VII ship."""
+
 VARIANCE_FLOOR = 1e-12  # squared microvolts, far below the noise of any amplifier
 
 
@@ -56,7 +67,7 @@ def differential_entropy(
     """
     check_bands(bands, sfreq)
     filtered = np.stack([band_pass(segment, sfreq, band) for band in bands.values()], axis=1)
-    return _gaussian_entropy(filtered.var(axis=-1))
+    return gaussian_entropy(filtered.var(axis=-1))
 
 
 def token_differential_entropy(
@@ -84,6 +95,20 @@ def token_differential_entropy(
     ------
     SignalError : a band does not fit the rate, the trial is too short, or a token reaches out of it
     """
+    return gaussian_entropy(token_band_variance(eeg, sfreq, starts_s, token_s, bands))
+
+
+def token_band_variance(
+    eeg: Float[np.ndarray, "channels times"],
+    sfreq: float,
+    starts_s: Float[np.ndarray, " tokens"],
+    token_s: float = 1.0,
+    bands: Mapping[str, Band] = EEG_BANDS,
+) -> Float[np.ndarray, "tokens features"]:
+    """Variance of every token of the band-passed trial, squared microvolts: what the entropy is taken of.
+
+    Columns, NaN, parameters and errors as in `token_differential_entropy`.
+    """
     check_bands(bands, sfreq)
     starts, length = token_samples(starts_s, token_s, sfreq, eeg.shape[-1])
     bridged, missing = bridge_gaps(eeg)
@@ -95,7 +120,7 @@ def token_differential_entropy(
         # a band-passed token has next to no mean, so this difference loses no digits
         variance = sum_over_tokens(filtered**2, starts, length) / length - mean**2
         touched = any_in_tokens(widen(missing, filter_reach(sfreq, band)), starts, length)
-        by_band.append(np.where(silent | touched, np.nan, _gaussian_entropy(variance)))
+        by_band.append(np.where(silent | touched, np.nan, np.maximum(variance, 0.0)))
     return np.stack(by_band, axis=1).reshape(-1, starts.size).T  # channel-major: channel * n_bands + band
 
 
@@ -112,7 +137,12 @@ def differential_entropy_names(
     return tuple(f"{channel}/{band}" for channel in channels for band in bands)
 
 
-def _gaussian_entropy(variance: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
-    """Entropy in nats of a Gaussian of this variance (squared microvolts)."""
+def gaussian_entropy(variance: Float[np.ndarray, "*any"]) -> Float[np.ndarray, "*any"]:
+    """Entropy in nats of a Gaussian; that of the floor for variances below it, NaN stays NaN.
+
+    Parameters
+    ----------
+    variance : squared microvolts
+    """
     entropy: Float[np.ndarray, "*any"] = 0.5 * np.log(2 * np.pi * np.e * np.maximum(variance, VARIANCE_FLOOR))
     return entropy

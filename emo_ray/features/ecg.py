@@ -22,7 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from emo_ray.features.hrv import clean_rr, hrv_in_spans, sum_between
+from emo_ray.features.hrv import HRV_FEATURES, clean_rr, hrv_in_spans, sum_between
+from emo_ray.features.hrv_spectrum import HRV_SPECTRUM_FEATURES, hrv_spectrum_in_spans
+from emo_ray.features.spans import cut_spans, span_is_flat, span_mean
 from emo_ray.signals.filters import Band, band_pass, check_bands
 from emo_ray.signals.gaps import bridge_gaps
 from emo_ray.signals.peaks import parabola_offset
@@ -50,6 +52,9 @@ are shares of the trial's median, since leads, gains and (in AMIGOS) even units 
 ``qrs_power_share`` is the power of 5-15 Hz over that of 5-40 Hz, low in muscle noise (Li, Mark & Clifford
 2008, Physiological Measurement 29(1), 15-32).
 """
+
+ECG_SPAN_FEATURES = (*HRV_FEATURES, *HRV_SPECTRUM_FEATURES)
+"""The columns of `ecg_in_spans`."""
 
 SHORT_CONTEXT_S = 10.0
 LONG_CONTEXT_S = 30.0
@@ -153,6 +158,39 @@ def ecg_tokens(
     )
     features[_unusable(ecg, starts, length)] = np.nan
     return features
+
+
+def ecg_in_spans(
+    ecg: Float[np.ndarray, " times"], sfreq: float, starts_s: Float[np.ndarray, " spans"], span_s: float
+) -> Float[np.ndarray, "spans 8"]:
+    """`ECG_SPAN_FEATURES` of spans of 10 s and more, from the beats inside each span alone.
+
+    Heart rate, SDNN, RMSSD and pNN50, then the power of the intervals by frequency, which is NaN below 60 s
+    (HF) or 120 s (LF). NaN also stands everywhere in a span that is flat or less than half there, and in a
+    feature with too few intervals (`hrv_in_spans`): a span of 1 s has none. A clipped signal keeps its beats.
+    Unlike `ecg_tokens` this never looks beyond the span.
+
+    Parameters
+    ----------
+    ecg : one lead of the whole trial, any unit; NaN where missing
+    sfreq : Hz, above 80
+    starts_s : seconds from the first sample; may lie outside the signal
+    span_s : seconds
+
+    Raises
+    ------
+    SignalError : the rate is too low
+    """
+    beats = find_beats(ecg, sfreq)
+    raw = cut_spans(ecg, sfreq, starts_s, span_s)
+    features = np.column_stack(
+        [
+            hrv_in_spans(beats.times_s, beats.rr_s, starts_s, starts_s + span_s),
+            hrv_spectrum_in_spans(beats.times_s, beats.rr_s, starts_s, span_s),
+        ]
+    )
+    unknown = span_is_flat(raw) | ~np.isfinite(span_mean(raw))
+    return np.where(unknown[:, None], np.nan, features)
 
 
 def _detect(ecg: Float[np.ndarray, " times"], sfreq: float) -> Int[np.ndarray, " beats"]:

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Int
-from scipy.ndimage import median_filter
-from scipy.signal import butter, find_peaks, sosfiltfilt
 
 from emo_ray.errors import SignalError
 from emo_ray.features.hrv import sum_between
@@ -55,6 +54,16 @@ EDA_FEATURES = (
     "phasic_sd_us",
     "phasic_max_us",
 )
+GSR_SPAN_FEATURES = (
+    "gsr_level",
+    "gsr_slope_per_s",
+    "gsr_sd",
+    "scr_per_minute",
+    "scr_amplitude",
+    "phasic_sd",
+    "phasic_max",
+)
+"""Those of `EDA_FEATURES` for a sensor of unknown unit (`gsr_in_spans`)."""
 
 
 @dataclass(frozen=True)
@@ -110,14 +119,14 @@ def _straight_line(values: Float[np.ndarray, " times"]) -> Float[np.ndarray, " t
 def _low_pass(values: Float[np.ndarray, " times"], sfreq: float) -> Float[np.ndarray, " times"]:
     """What is slower than 0.05 Hz."""
     edge = min(values.size - 1, round(EDGE_S * sfreq))
-    slow: Float[np.ndarray, " times"] = sosfiltfilt(_tonic_filter(sfreq), values, padlen=edge)
+    slow: Float[np.ndarray, " times"] = scipy.signal.sosfiltfilt(_tonic_filter(sfreq), values, padlen=edge)
     return slow
 
 
 @lru_cache(maxsize=16)
 def _tonic_filter(sfreq: float) -> Float[np.ndarray, "sections 6"]:
     """Second-order sections of the low-pass that keeps the tonic level."""
-    sections: np.ndarray = butter(2, TONIC_BELOW_HZ, "lowpass", fs=sfreq, output="sos")
+    sections: np.ndarray = scipy.signal.butter(2, TONIC_BELOW_HZ, "lowpass", fs=sfreq, output="sos")
     return sections
 
 
@@ -178,7 +187,7 @@ def without_spikes(eda: Float[np.ndarray, " times"], sfreq: float) -> Float[np.n
     half = int(SPIKE_S * sfreq)
     if half < 2 or filled.size == 0:  # three samples would flatten responses and not only spikes
         return filled
-    calm: Float[np.ndarray, " times"] = median_filter(filled, size=2 * half + 1, mode="nearest")
+    calm: Float[np.ndarray, " times"] = scipy.ndimage.median_filter(filled, size=2 * half + 1, mode="nearest")
     return calm
 
 
@@ -187,7 +196,7 @@ def _rises(
 ) -> tuple[Responses, Float[np.ndarray, " responses"]]:
     """Every peak with the rise before it, however small, and how far each peak stands out."""
     distance = max(round(REFRACTORY_S * sfreq), 1)
-    peaks, found = find_peaks(filled, prominence=0.0, distance=distance)
+    peaks, found = scipy.signal.find_peaks(filled, prominence=0.0, distance=distance)
     onsets = _onsets(filled, peaks, round(RISE_S * sfreq)) if peaks.size else peaks
     return Responses(onsets, peaks, filled[peaks] - filled[onsets]), found["prominences"]
 
@@ -212,13 +221,46 @@ def eda_in_spans(
 
     Parameters
     ----------
-    eda : microsiemens, one whole stretch, so that the filter has no edge in every span
+    eda : microsiemens, one whole stretch, so that the filter has no edge in every span; averaged down to
+        about 8 Hz first
     sfreq : Hz
     starts_s : seconds from the first sample
-    span_s : seconds
+    span_s : seconds, an eighth at least
     """
+    slow, slow_sfreq = _average_down(eda, sfreq)
+    found = responses(slow, slow_sfreq, MIN_RESPONSE_US)
+    return _span_features(slow, slow_sfreq, found, starts_s, span_s)
+
+
+def gsr_in_spans(
+    gsr: Float[np.ndarray, " times"], sfreq: float, starts_s: Float[np.ndarray, " spans"], span_s: float
+) -> Float[np.ndarray, "spans 7"]:
+    """`GSR_SPAN_FEATURES` of spans, for a sensor of unknown unit; NaN as in `eda_in_spans`.
+
+    The same as `eda_in_spans`, but a response must reach a tenth of the largest of the trial, short artefacts
+    apart, in place of 0.01 uS (`relative_threshold`). All but the rate of responses scale with the signal. A
+    resistance falls when skin conducts more: hand in its negative, or no response is found.
+
+    Parameters
+    ----------
+    gsr : any unit, upward with conductance, one whole stretch; averaged down to about 8 Hz first
+    sfreq : Hz
+    starts_s : seconds from the first sample
+    span_s : seconds, an eighth at least
+    """
+    slow, slow_sfreq = _average_down(gsr, sfreq)
+    return _span_features(slow, slow_sfreq, responses(slow, slow_sfreq), starts_s, span_s)
+
+
+def _span_features(
+    eda: Float[np.ndarray, " times"],
+    sfreq: float,
+    found: Responses,
+    starts_s: Float[np.ndarray, " spans"],
+    span_s: float,
+) -> Float[np.ndarray, "spans 7"]:
+    """Level, slope and deviation of the signal, rate and size of its responses, and its phasic part."""
     phasic = decompose(eda, sfreq)[1]
-    found = responses(eda, sfreq, MIN_RESPONSE_US)
     count, amplitude = _count_and_amplitude(found, sfreq, starts_s, starts_s + span_s)
     level, fast = (cut_spans(part, sfreq, starts_s, span_s) for part in (eda, phasic))
     columns = (

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from emo_ray.errors import SignalError
-from emo_ray.features.ecg import ECG_FEATURES, ecg_tokens, find_beats
+from emo_ray.features.ecg import ECG_FEATURES, ecg_in_spans, ecg_tokens, find_beats
 
 SFREQ = 128.0
 
@@ -132,3 +132,30 @@ def test_tokens_do_not_depend_on_their_neighbours_or_order():
 def test_a_rate_that_can_not_hold_the_heart_band_is_refused():
     with pytest.raises(SignalError, match="'heart' ends at 40 Hz"):
         ecg_tokens(METRONOME, 64.0, STARTS)
+
+
+def test_spans_have_the_numbers_of_the_beats_inside_them_alone():
+    beats = np.concatenate([np.arange(0.5, 60, 1.0), np.arange(60.1, 120, 0.6)])
+    found = ecg_in_spans(synthetic_ecg(beats, 120), SFREQ, np.array([0.0, 30.0, 70.0, 110.0]), 10.0)
+    assert_allclose(found[:, 0], [60, 60, 100, 100], atol=0.3)
+    assert_allclose(found[:, 1:3], 0, atol=4)
+    assert np.isnan(found[:, 4:]).all()  # 10 s hold no frequency
+
+
+def test_alternating_intervals_show_in_spans_too():
+    rr = np.tile([0.76, 0.84], 40)
+    found = ecg_in_spans(synthetic_ecg(0.5 + np.cumsum(rr), 60), SFREQ, np.array([10.0]), 30.0)[0]
+    assert_allclose(found[[0, 2, 3]], [75, 80, 100], atol=2)
+
+
+def test_spans_of_a_sensor_that_is_off_or_of_one_second_have_no_heart():
+    ecg = METRONOME.copy()
+    ecg[20 * 128 : 40 * 128] = 3.0
+    found = ecg_in_spans(ecg, SFREQ, np.array([5.0, 22.0, 45.0]), 10.0)
+    assert_array_equal(np.isnan(found[:, 0]), [False, True, False])
+    assert np.isnan(ecg_in_spans(METRONOME, SFREQ, STARTS, 1.0)).all()
+
+
+def test_a_clipped_lead_keeps_its_heart_rate_in_spans():
+    clipped = np.clip(METRONOME, -50, 300)
+    assert_allclose(ecg_in_spans(clipped, SFREQ, np.array([10.0, 30.0]), 20.0)[:, 0], 75, atol=0.3)

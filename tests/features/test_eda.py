@@ -11,6 +11,7 @@ from emo_ray.features.eda import (
     GSR_FEATURES,
     decompose,
     eda_in_spans,
+    gsr_in_spans,
     gsr_tokens,
     responses,
     without_spikes,
@@ -193,3 +194,19 @@ def test_a_flat_or_missing_minute_is_undefined():
     features = eda_in_spans(eda, 4.0, np.array([0.0, 60.0, 120.0]), 60.0)
     assert_array_equal(np.isnan(features).all(axis=1), [True, True, False])
     assert np.isfinite(features[2]).all()
+
+
+def test_a_sensor_of_unknown_unit_has_the_same_responses_at_any_gain():
+    times_s = np.arange(0, 120, 1 / 32)
+    signal = 5 + bumps(times_s, [20, 35, 80], 0.5)
+    plain, huge = (gsr_in_spans(gain * signal, 32.0, np.array([0.0, 60.0]), 60.0) for gain in (1.0, 1e4))
+    assert_allclose(plain[:, 3], [2, 1])
+    assert_allclose(huge / plain, np.tile([1e4, 1e4, 1e4, 1, 1e4, 1e4, 1e4], (2, 1)), rtol=1e-6)
+
+
+def test_a_fast_sensor_in_microsiemens_has_the_responses_it_was_made_with():
+    times_s = np.arange(0, 60, 1 / 128)
+    noisy = 2 + bumps(times_s, [20, 40], 0.5) + 0.005 * np.random.default_rng(0).normal(size=times_s.size)
+    found = eda_in_spans(noisy, 128.0, np.array([0.0]), 60.0)[0]
+    assert found[3] == 2  # two in a minute
+    assert_allclose(found[4], 0.5, atol=0.03)

@@ -3,7 +3,11 @@
 import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 
-from emo_ray.features.temperature import TEMPERATURE_FEATURES, temperature_in_spans
+from emo_ray.features.temperature import (
+    TEMPERATURE_FEATURES,
+    level_in_spans,
+    temperature_in_spans,
+)
 
 STARTS_S = np.array([0.0, 60.0])
 
@@ -31,3 +35,14 @@ def test_what_is_no_skin_counts_as_missing():
     features = temperature_in_spans(temperature, 4.0, STARTS_S, 60.0)
     assert_allclose(features[0], [33, 0, 0], atol=1e-12)
     assert_array_equal(features[1], [np.nan] * 3)
+
+
+def test_a_series_of_unknown_unit_has_level_slope_and_deviation_wherever_it_lies():
+    found = level_in_spans(-500 + 2.0 * np.arange(40) / 4, 4.0, np.array([0.0, 5.0]), 5.0)
+    # 20 samples of a ramp of 0.5 a sample: mean at 4.75, deviation 0.5 * sqrt((20**2 - 1) / 12)
+    assert_allclose(found[0], [-500 + 4.75, 2.0, 0.5 * np.sqrt(399 / 12)])
+    assert_allclose(found[1] - found[0], [10, 0, 0], atol=1e-9)
+
+
+def test_a_series_of_unknown_unit_that_stands_still_is_a_sensor_that_is_off():
+    assert np.isnan(level_in_spans(np.full(40, 33.0), 4.0, np.array([0.0]), 5.0)).all()
