@@ -10,8 +10,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from jaxtyping import Float
-from scipy.signal import butter, sosfiltfilt
 
 from emo_ray.errors import SignalError
 
@@ -100,7 +100,9 @@ def band_pass(
             "them over the whole signal: bridge them first (emo_ray.signals.gaps.bridge_gaps)"
         )
     sections, _ = _design(band, float(sfreq), order)
-    filtered: Float[np.ndarray, "*stack times"] = sosfiltfilt(sections, signal, axis=-1, padlen=needed - 1)
+    filtered: Float[np.ndarray, "*stack times"] = scipy.signal.sosfiltfilt(
+        sections, signal, axis=-1, padlen=needed - 1
+    )
     return filtered
 
 
@@ -133,6 +135,6 @@ def filter_reach(sfreq: float, band: Band, order: int = ORDER) -> int:
 def _design(band: Band, sfreq: float, order: int) -> tuple[Float[np.ndarray, "sections 6"], int]:
     """Second-order sections and reach of one filter."""
     # second-order sections: one high-order polynomial loses digits in a narrow band
-    _, poles, _ = butter(order, band, btype="bandpass", fs=sfreq, output="zpk")
-    sections = butter(order, band, btype="bandpass", fs=sfreq, output="sos")
+    _, poles, _ = scipy.signal.butter(order, band, btype="bandpass", fs=sfreq, output="zpk")
+    sections = scipy.signal.butter(order, band, btype="bandpass", fs=sfreq, output="sos")
     return sections, math.ceil(math.log(REACH_LEVEL) / math.log(np.abs(poles).max()))

@@ -1,8 +1,8 @@
 """Gaps in signals: bridged so that a filter can run, and remembered so that nothing is read from them."""
 
 import numpy as np
+import scipy
 from jaxtyping import Bool, Float
-from scipy.ndimage import binary_dilation
 
 
 def bridge_gaps(
@@ -43,5 +43,7 @@ def widen(missing: Bool[np.ndarray, "channels times"], reach: int) -> Bool[np.nd
     widened: Bool[np.ndarray, "channels times"] = missing.copy()
     some = missing.any(axis=-1)
     # along time only: a channel's gap says nothing about its neighbours
-    widened[some] = binary_dilation(missing[some], structure=np.ones((1, 2 * reach + 1), dtype=bool))
+    widened[some] = scipy.ndimage.binary_dilation(
+        missing[some], structure=np.ones((1, 2 * reach + 1), dtype=bool)
+    )
     return widened
