@@ -1,28 +1,11 @@
 """Unpickling CMA-ES's state, and nothing else: what lies in a storage may have been written by anybody."""
 
-import io
-import pickle
-from typing import Any
-
 from cmaes import CMA
 
 from emo_ray.errors import SearchError
+from emo_ray.unpickling import unpickled
 
-# What a pickled optimizer names, with numpy's own way to rebuild arrays and numbers.
-_ALLOWED = {
-    ("cmaes._cma", "CMA"),
-    ("numpy", "dtype"),
-    ("numpy", "ndarray"),
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "scalar"),
-}
-
-
-class _Unpickler(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in _ALLOWED:
-            raise pickle.UnpicklingError(f"it names {module}.{name}")
-        return super().find_class(module, name)
+_CLASSES = {("cmaes._cma", "CMA"): CMA}
 
 
 def restored_cma(content: str, candidate: int) -> CMA:
@@ -38,10 +21,10 @@ def restored_cma(content: str, candidate: int) -> CMA:
     SearchError : it is anything else; nothing of it was run
     """
     try:
-        optimizer = _Unpickler(io.BytesIO(bytes.fromhex(content))).load()
+        optimizer = unpickled(bytes.fromhex(content), classes=_CLASSES)
         if not isinstance(optimizer, CMA):
-            raise pickle.UnpicklingError(f"it is a {type(optimizer).__name__}")
-    # Bytes that are no pickle can make the unpickler raise nearly anything.
+            raise TypeError(f"it is a {type(optimizer).__name__}")
+    # A state that is plain, but not CMA-ES's, can make CMA-ES raise nearly anything.
     except Exception as error:
         raise SearchError(
             f"the storage does not hold a CMA-ES optimizer in candidate {candidate}, where Optuna keeps one "

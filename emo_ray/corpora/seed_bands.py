@@ -1,0 +1,16 @@
+"""What the SEED corpora share in the features they ship: bands, windows, and a name for every number."""
+
+from emo_ray.signals.electrodes import SJTU62
+
+# Hz, Zheng & Lu (2015), IEEE TAMD 7(3), 162-175; in the order of the band axis of every feature file.
+SEED_BANDS = {
+    "delta": (1.0, 4.0),
+    "theta": (4.0, 8.0),
+    "alpha": (8.0, 14.0),
+    "beta": (14.0, 31.0),
+    "gamma": (31.0, 50.0),
+}
+WINDOW_S = 4.0  # of the features of SEED-IV, SEED-V and SEED-VII, none overlapping
+WINDOWS_HZ = 1.0 / WINDOW_S
+BAND_FEATURES = tuple(f"{channel}/{band}" for channel in SJTU62 for band in SEED_BANDS)
+"""Channel by channel, each with its five bands: ``"Fp1/delta"``, ``"Fp1/theta"``, ..."""
