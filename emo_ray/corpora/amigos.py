@@ -2,18 +2,21 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64
 from pydantic import Field, StringConstraints
-from scipy.io import loadmat
 
+from emo_ray.corpora.account import Account
 from emo_ray.corpora.base import CorpusCard, CorpusConfig
+from emo_ray.corpora.corpus_files import files_of, matching_files, one_each
+from emo_ray.corpora.declared import Declaration, DeclaredRating, DeclaredSignal
+from emo_ray.corpora.mat_file import read_mat
 from emo_ray.corpora.natural_order import natural_key
-from emo_ray.corpora.recording import Recording, RejectedTrial, Signal, SubjectRecordings
+from emo_ray.corpora.recording import Recording, Signal, SubjectRecordings
 from emo_ray.errors import CorpusError
 from emo_ray.signals.segments import external_segments
 from emo_ray.tasks.affect import AROUSAL, VALENCE, AffectTask
@@ -53,10 +56,9 @@ EMOTIONS = (  # 0 or 1
 SELF_RATINGS = SCALES + EMOTIONS
 SCALE_MIN, SCALE_MAX = 1.0, 9.0
 SLIGHTLY_ABOVE = 9.5  # the release may hold a value a little above 9; beyond half a point it is no slip
-MAX_SHOWN = 6  # trials in a note
 
 CELL_KEYS = ("VideoIDs", "joined_data", "labels_selfassessment", "labels_ext_annotation")
-FILE_STEM = re.compile(r"Data_Preprocessed_P(\d{2})", re.IGNORECASE)
+FILE_NAME = re.compile(r"Data_Preprocessed_P(\d{2})\.mat", re.IGNORECASE)
 
 CARD = CorpusCard(
     title="AMIGOS: A Dataset for Affect, Personality and Mood Research on Individuals and Groups",
@@ -83,9 +85,6 @@ class Amigos(CorpusConfig):
 
     Scales of the self-assessment run from 1 to 9: 0 is taken as not answered and becomes NaN, up to 9.5 is
     clipped at 9, all else outside becomes NaN. A subject has one note of each kind, with the trials it is of.
-
-    A file that was saved anew as v7.3 (HDF5) is refused: the release itself is none, and h5py is no
-    dependency. Save it with ``save(..., '-v7')``.
     """
 
     kind: Literal["amigos"] = "amigos"
@@ -105,6 +104,37 @@ class Amigos(CorpusConfig):
         """Of the release, whichever part of it is read."""
         return CARD
 
+    @property
+    def declaration(self) -> Declaration:
+        """40 people; 16 short videos and, of 37 people, 4 long ones, whose cells the others have empty."""
+        lead = COLUMN_NAMES[ECG_COLUMNS[self.ecg_lead]]
+        gsr_unit = "arbitrary" if self.gsr_unit == "arbitrary" else "uS"
+        scale = DeclaredRating(SCALE_MIN, SCALE_MAX, "continuous scale, low to high")
+        emotion = DeclaredRating(0.0, 1.0, "felt (1) or not (0)")
+        sessions = {"all": ("short", "long"), "short": ("short",), "long": ("long",)}
+        return Declaration(
+            n_subjects=40,
+            sessions=sessions[self.videos],
+            n_trials={"all": 20, "short": 16, "long": 4}[self.videos],
+            signals={
+                "eeg": DeclaredSignal(EEG_CHANNELS, (SFREQ,), "uV"),
+                "ecg": DeclaredSignal((lead,), (SFREQ,), "arbitrary"),
+                "gsr": DeclaredSignal(("GSR",), (SFREQ,), gsr_unit),
+            },
+            ratings={**dict.fromkeys(SCALES, scale), **dict.fromkeys(EMOTIONS, emotion)},
+            unverified=(
+                "EEG is in uV",
+                "a self-rating of 0 is no answer, up to 9.5 a slip of 9",
+                "GSR is of unknown unit: resistance in ohm, or counts of a converter",
+            ),
+        )
+
+    @classmethod
+    def recognise(cls, folder: Path) -> "Amigos | None":
+        """By the name of the preprocessed files."""
+        named = any(FILE_NAME.fullmatch(file.name) for file in folder.rglob("*.mat"))
+        return cls(path=folder) if named else None
+
     def find_subjects(self) -> Mapping[str, tuple[Path, ...]]:
         """Subject to its one file, in the order of the ids.
 
@@ -112,23 +142,10 @@ class Amigos(CorpusConfig):
         ------
         CorpusError : no file is found, two are of one subject, or a link leads out of the folder
         """
-        if not self.path.is_dir():
-            raise CorpusError(
-                f"AMIGOS folder {self.path} is missing: set the corpus path to the unpacked release"
-            )
-        files: dict[str, Path] = {}
-        # at any depth: the release comes as one archive a subject, unpacked flat or into folders
-        for file in sorted(self.path.rglob("*.mat")):
-            match = FILE_STEM.fullmatch(file.stem)
-            # Data_Original_Pxx.mat and other files of the release may lie beside
-            if match and f"P{match[1]}" not in self.exclude:
-                check_inside(file, self.path)
-                subject = f"amigos/P{match[1]}"
-                if subject in files:
-                    raise CorpusError(
-                        f"two files of {subject}: {files[subject]} and {file}; remove one of them"
-                    )
-                files[subject] = file
+        # Data_Original_Pxx.mat and other files of the release may lie beside
+        found = matching_files(self.path, FILE_NAME)
+        wanted = ((f"amigos/P{match[1]}", file) for file, match in found.items())
+        files = one_each((pair for pair in wanted if pair[0][-3:] not in self.exclude), "subject")
         if not files:
             raise CorpusError(
                 f"{self.path} holds no Data_Preprocessed_Pxx.mat that is not excluded: "
@@ -143,10 +160,8 @@ class Amigos(CorpusConfig):
         ------
         CorpusError : the subject is unknown, or its file is broken or not laid out as released
         """
-        files = self.find_subjects()
-        if subject not in files:
-            raise CorpusError(f"no subject {subject!r} in {self.path}: choose one of {', '.join(files)}")
-        return SubjectReader(self, subject, files[subject][0]).read()
+        (file,) = files_of(subject, self.find_subjects(), self.path)
+        return SubjectReader(self, Account(subject, file.name), file).read()
 
     def tasks(self) -> Mapping[str, TaskConfig]:
         """External annotations by default; own valence and own arousal, low or high."""
@@ -166,22 +181,6 @@ def session_group(subject: str) -> str:
     return subject
 
 
-def check_inside(file: Path, folder: Path) -> None:
-    """Refuse links that lead out of the corpus folder, or nowhere.
-
-    Raises
-    ------
-    CorpusError : names the link and where it leads
-    """
-    target = file.resolve()
-    if not target.is_relative_to(folder.resolve()):
-        raise CorpusError(
-            f"{file} is a link to {target}, outside {folder}: set the path to the folder of the files"
-        )
-    if not target.is_file():
-        raise CorpusError(f"{file} is not a file (it leads to {target}): remove it or restore the file")
-
-
 class Trial(NamedTuple):
     """Where one trial stands in its file."""
 
@@ -194,10 +193,8 @@ class SubjectReader:
     """Reads one file, keeping account of what is rejected and what was changed."""
 
     corpus: Amigos
-    subject: str
+    account: Account
     file: Path
-    rejected: list[RejectedTrial] = field(default_factory=list)
-    facts: dict[str, list[str]] = field(default_factory=dict)  # what was found, to the trials it is of
 
     def read(self) -> SubjectRecordings:
         """All wanted trials, in the order of the file."""
@@ -205,8 +202,7 @@ class SubjectReader:
         wanted = {"all": VIDEOS, "short": SHORT_VIDEOS, "long": LONG_VIDEOS}[self.corpus.videos]
         trials = [trial for trial in self.trials(cells) if trial.video in wanted]
         read = [self.recording(cells, trial) for trial in trials]
-        recordings = tuple(recording for recording in read if recording is not None)
-        return SubjectRecordings(recordings, tuple(self.rejected), self.notes())
+        return self.account.closed([recording for recording in read if recording is not None])
 
     def trials(self, cells: Cells) -> list[Trial]:
         """The videos that the file names; known videos in another order are taken as named and noted."""
@@ -215,37 +211,23 @@ class SubjectReader:
         for cell, (name, expected) in enumerate(zip(names, VIDEOS, strict=True)):
             if name not in VIDEOS or name in names[:cell]:
                 what = "is named twice" if name in VIDEOS else "is not a video of the corpus"
-                self.reject(name or f"cell {cell}", f"VideoIDs cell {cell} holds {name!r}, which {what}")
+                self.account.reject(
+                    name or f"cell {cell}", f"VideoIDs cell {cell} holds {name!r}, which {what}"
+                )
                 continue
             # labels and signals of one cell belong together, whatever its place in the file
             if name != expected:
-                self.note(name, "VideoIDs in another order than released, taken as named", f"cell {cell}")
+                self.account.note(
+                    name, "VideoIDs in another order than released, taken as named", f"cell {cell}"
+                )
             trials.append(Trial(cell, name))
         return trials
-
-    def reject(self, trial: str, reason: str) -> None:
-        """Report a trial as left out."""
-        self.rejected.append(RejectedTrial(self.subject, trial, reason))
-
-    def note(self, video: str, fact: str, detail: object = "") -> None:
-        """Report something about a trial that is kept."""
-        self.facts.setdefault(fact, []).append(f"{video}: {detail}" if detail else video)
-
-    def notes(self) -> tuple[str, ...]:
-        """One line a fact, with the number of trials and the first of them."""
-        lines = []
-        for fact, trials in self.facts.items():
-            more = [f"{len(trials) - MAX_SHOWN} more"] if len(trials) > MAX_SHOWN else []
-            shown = "; ".join(trials[:MAX_SHOWN] + more)
-            unit = "trials" if len(trials) > 1 else "trial"
-            lines.append(f"{self.file.name}: {fact}, in {len(trials)} {unit} ({shown})")
-        return tuple(lines)
 
     def recording(self, cells: Cells, trial: Trial) -> Recording | None:
         """One trial, or None where it is rejected."""
         joined = cells["joined_data"][0, trial.cell]
         if joined.size == 0:
-            self.reject(trial.video, "no signals: the joined_data cell is empty")
+            self.account.reject(trial.video, "no signals: the joined_data cell is empty")
             return None
         self.check_cell(joined, "joined_data", trial, N_COLUMNS)  # joined: times 17
         annotations = self.annotations(cells, trial, n_times=len(joined))
@@ -253,12 +235,12 @@ class SubjectReader:
             return None
         is_long = trial.video in LONG_VIDEOS
         return Recording(
-            subject=self.subject,
+            subject=self.account.subject,
             session="long" if is_long else "short",
             trial=trial.video,
             clip=f"amigos/{trial.video}",
             # short videos were watched alone, also by those who shared a room later
-            group=session_group(self.subject) if is_long else self.subject,
+            group=session_group(self.account.subject) if is_long else self.account.subject,
             signals=self.signals(joined, trial),
             ratings=self.ratings(cells, trial),
             annotations=annotations,
@@ -280,7 +262,7 @@ class SubjectReader:
 
     def signals(self, joined: np.ndarray, trial: Trial) -> dict[str, Signal]:
         """EEG, one ECG lead and skin conductance, channel-first."""
-        values = self.finite_float32(joined, trial)
+        values = self.account.finite_float32(joined.T, COLUMN_NAMES, trial.video)
         lead = ECG_COLUMNS[self.corpus.ecg_lead]
         gsr, gsr_unit = values[GSR_COLUMN:], "arbitrary"
         if self.corpus.gsr_unit == "siemens_from_ohm":
@@ -291,25 +273,6 @@ class SubjectReader:
             "gsr": Signal(gsr, SFREQ, gsr_unit, ("GSR",)),  # 1 times
         }
 
-    def finite_float32(self, joined: np.ndarray, trial: Trial) -> Float32[np.ndarray, "17 times"]:
-        """The columns as rows; NaN stays, infinite values become NaN; both and silent columns are noted."""
-        # a value beyond float32 becomes infinite here, and is reported with the infinite ones
-        with np.errstate(over="ignore"):
-            values = np.ascontiguousarray(joined.T, dtype=np.float32)
-        infinite = np.isinf(values)
-        if infinite.any():
-            values[infinite] = np.nan
-            self.note(trial.video, "infinite samples set to NaN", np.count_nonzero(infinite))
-        missing = np.isnan(values)
-        if missing.any():
-            n_samples = f"{np.count_nonzero(missing)} of {missing.size}"
-            columns = _columns(np.count_nonzero(missing, axis=1) > 0)
-            self.note(trial.video, "samples are NaN", f"{n_samples}, {columns}")
-        silent = np.count_nonzero(values, axis=1) == 0  # NaN is not 0
-        if silent.any():
-            self.note(trial.video, "columns are 0 throughout", _columns(silent))
-        return values
-
     def conductance(
         self, ohm: Float32[np.ndarray, "1 times"], trial: Trial
     ) -> Float32[np.ndarray, "1 times"]:
@@ -317,7 +280,7 @@ class SubjectReader:
         impossible = ohm <= 0
         if impossible.any():
             n_impossible = np.count_nonzero(impossible)
-            self.note(trial.video, "GSR samples not above 0 ohm set to NaN", n_impossible)
+            self.account.note(trial.video, "GSR samples not above 0 ohm set to NaN", n_impossible)
         # 1 / ohm is siemens, 1e6 of it microsiemens
         return np.float32(1e6) / np.where(impossible, np.float32(np.nan), ohm)
 
@@ -325,7 +288,7 @@ class SubjectReader:
         """What the subject reported; NaN where it did not."""
         cell = cells["labels_selfassessment"][0, trial.cell]
         if cell.size == 0:
-            self.note(trial.video, "no self-assessment")
+            self.account.note(trial.video, "no self-assessment")
             return dict.fromkeys(SELF_RATINGS, float("nan"))
         self.check_cell(cell, "labels_selfassessment", trial, len(SELF_RATINGS))  # cell: 1 12
         values = np.where(np.isfinite(cell[0]), cell[0], np.nan).astype(np.float64)
@@ -337,7 +300,7 @@ class SubjectReader:
         self.note_count(trial, f"self-ratings above 9, up to {SLIGHTLY_ABOVE:g}, clipped at 9", above)
         if outside.any():
             found = ", ".join(f"{value:g}" for value in scales[outside])
-            self.note(trial.video, "self-ratings outside 1 to 9 set to NaN", found)
+            self.account.note(trial.video, "self-ratings outside 1 to 9 set to NaN", found)
         scales[unanswered | outside] = np.nan
         scales[above] = SCALE_MAX
         return dict(zip(SELF_RATINGS, values.tolist(), strict=True))
@@ -345,7 +308,7 @@ class SubjectReader:
     def note_count(self, trial: Trial, fact: str, flags: Bool[np.ndarray, " any"]) -> None:
         """Report how many flags are set, if any."""
         if flags.any():
-            self.note(trial.video, fact, np.count_nonzero(flags))
+            self.account.note(trial.video, fact, np.count_nonzero(flags))
 
     def annotations(
         self, cells: Cells, trial: Trial, n_times: int
@@ -354,11 +317,11 @@ class SubjectReader:
         n_segments = len(external_segments(n_times, SFREQ, BASELINE_S))
         cell = cells["labels_ext_annotation"][0, trial.cell]
         if cell.size == 0:
-            self.note(trial.video, "no external annotation")
+            self.account.note(trial.video, "no external annotation")
             return {VALENCE: np.full(n_segments, np.nan), AROUSAL: np.full(n_segments, np.nan)}
         self.check_cell(cell, "labels_ext_annotation", trial, 3)  # cell: segments 3
         if len(cell) != n_segments:
-            self.reject(
+            self.account.reject(
                 trial.video,
                 f"{len(cell)} external annotations, but {n_times / SFREQ:g} s of signal hold "
                 f"{n_segments} segments",
@@ -379,19 +342,13 @@ class SubjectReader:
             return True
         shown = ", ".join(f"{value:g}" for value in index[:8])
         if not (np.diff(index) > 0).all():
-            self.reject(
+            self.account.reject(
                 trial.video, f"segment indices of the external annotation are not in order: {shown} ..."
             )
             return False
         fact = "unexpected segment indices of the external annotation, rows taken in order"
-        self.note(trial.video, fact, f"{shown} ...")
+        self.account.note(trial.video, fact, f"{shown} ...")
         return True
-
-
-def _columns(flags: Bool[np.ndarray, " columns"]) -> str:
-    """Names of the flagged columns of ``joined_data``; of many, their number."""
-    names = [name for name, flag in zip(COLUMN_NAMES, flags, strict=True) if flag]
-    return f"{len(names)} columns" if len(names) > MAX_SHOWN else " ".join(names)
 
 
 def video_name(cell: Any) -> str:
@@ -411,17 +368,7 @@ def load_cells(file: Path) -> Cells:
     ------
     CorpusError : the file can not be read, or lacks a key; names file, key and next step
     """
-    try:
-        content = loadmat(file, variable_names=CELL_KEYS)  # the other keys cost time and are not used
-    except NotImplementedError as error:
-        raise CorpusError(
-            f"{file} is a MATLAB v7.3 (HDF5) file, which is not read: re-save it with save(..., '-v7')"
-        ) from error
-    except Exception as error:  # on damaged bytes SciPy raises nearly anything, UnboundLocalError included
-        raise CorpusError(
-            f"{file} can not be read ({type(error).__name__}: {error}); it has {file.stat().st_size} bytes: "
-            "it may be cut off, copy or download it again"
-        ) from error
+    content = read_mat(file, CELL_KEYS)  # the other keys cost time and are not used
     for key in CELL_KEYS:
         check_cells(content, key, file)
     return {key: content[key] for key in CELL_KEYS}

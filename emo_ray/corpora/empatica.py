@@ -6,13 +6,14 @@ is the start in unix seconds, row 2 the rate in Hz, then one sample a row. Nothi
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from emo_ray.corpora.base import CorpusCard, CorpusConfig
+from emo_ray.corpora.declared import Declaration, DeclaredRating, DeclaredSignal
 from emo_ray.corpora.e4_files import SENSOR_FILES, E4File, read_e4_file
 from emo_ray.corpora.label_table import (
     LabelRows,
@@ -34,6 +35,29 @@ WORTH_A_NOTE_S = 1.0  # label tables are good to about a second
 EVERY_TRIAL = "(all)"  # in place of a trial, where all of a subject is rejected
 
 Source = Literal["own", "wesad", "stress_predict"]
+FIRST_LINE_BYTES = 4096  # of a label table that is only looked at
+# What every E4 exports; subjects may lack a sensor.
+E4_SIGNALS = {
+    "bvp": DeclaredSignal(("BVP",), (64.0,), "arbitrary", may_lack=True),
+    "eda": DeclaredSignal(("EDA",), (4.0,), "uS", may_lack=True),
+    "temp": DeclaredSignal(("TEMP",), (4.0,), "degC", may_lack=True),
+}
+DECLARATIONS: Mapping[Source, Declaration] = {
+    "own": Declaration(),
+    "wesad": Declaration(
+        n_subjects=15,
+        sessions=("1",),
+        n_trials=3,
+        signals=E4_SIGNALS,
+        ratings={"label": DeclaredRating(1.0, 3.0, "baseline, stress, amusement")},
+    ),
+    "stress_predict": Declaration(
+        n_subjects=35,
+        sessions=("1",),
+        signals=E4_SIGNALS,
+        ratings={"label": DeclaredRating(0.0, 1.0, "rest, stress")},
+    ),
+}
 
 CARDS: Mapping[Source, CorpusCard] = {
     "own": CorpusCard(
@@ -113,6 +137,28 @@ class EmpaticaFolders(CorpusConfig):
     def card(self) -> CorpusCard:
         """Of the corpus that ``source`` names."""
         return CARDS[self.source]
+
+    @property
+    def declaration(self) -> Declaration:
+        """Of the corpus that ``source`` names; empty for one's own."""
+        return DECLARATIONS[self.source]
+
+    @classmethod
+    def recognise(cls, folder: Path) -> "EmpaticaFolders | None":
+        """E4 files beside a ``labels.csv``, whose columns tell the two public corpora."""
+        table = folder / LabelTable().file
+        if not table.is_file() or not any(map(SENSOR_FILE_NAME.fullmatch, _names_below(folder))):
+            return None
+        with table.open("rb") as stream:
+            line = stream.readline(FIRST_LINE_BYTES).decode("utf-8-sig", "replace")
+        columns = {name.strip().strip('"') for name in line.split(",")}
+        if not {"subject", "start_s", "end_s", "label"} <= columns:
+            return None
+        if {"condition", "protocol_name"} <= columns:
+            return wesad_wrist(folder)
+        if "segment" in columns:
+            return stress_predict(folder)
+        return cls(path=folder, labels=LabelTable(condition="condition" if "condition" in columns else None))
 
     def find_subjects(self) -> Mapping[str, tuple[Path, ...]]:
         """Every subject that has a folder or a row of the label table: the table, then the signal files.
@@ -273,6 +319,10 @@ class EmpaticaFolders(CorpusConfig):
         if self.labels.clock == "unix":
             return 0.0
         return files["bvp"].start_s if "bvp" in files else None
+
+
+def _names_below(folder: Path) -> Iterator[str]:
+    return (file.name for file in folder.rglob("*.csv*"))
 
 
 def wesad_wrist(path: Path) -> EmpaticaFolders:

@@ -26,7 +26,7 @@ from emo_ray.corpora.column_roles import (
     numbers,
 )
 from emo_ray.corpora.recording import Recording, Signal, SubjectRecordings
-from emo_ray.corpora.table_file import find_table, read_table
+from emo_ray.corpora.table_file import CSV_SUFFIXES, PARQUET_SUFFIXES, find_table, read_table
 from emo_ray.corpora.table_labels import TableLabel, read_label
 from emo_ray.errors import CorpusError
 from emo_ray.tasks.base import TaskConfig
@@ -37,6 +37,11 @@ MODALITY = "features"
 MAX_SHOWN = 5  # in a message
 # A trial column of such a name holds what was shown, which others saw too; "trial 3" is everybody's own.
 SHARED_STIMULI = re.compile(r"clip|video|film|stimulus", re.IGNORECASE)
+
+
+# Tables that have readers of their own.
+NAMES_OF_OTHERS = ("merged_data.csv",)
+TEXT_SUFFIXES = (".md", ".txt", ".rst", ".pdf", ".json", ".yaml", ".yml", "")
 
 
 class FeatureTable(CorpusConfig):
@@ -98,6 +103,15 @@ class FeatureTable(CorpusConfig):
             doi="",
             access="a CSV or Parquet file",
         )
+
+    @classmethod
+    def recognise(cls, folder: Path) -> "FeatureTable | None":
+        """A table itself, or a folder that holds one and nothing but texts about it."""
+        tables = [folder] if folder.is_file() else [file for file in _visible(folder) if _is_table(file)]
+        others = [file for file in _visible(folder) if file not in tables and not _is_text(file)]
+        if len(tables) != 1 or others or not _is_table(tables[0]) or tables[0].name in NAMES_OF_OTHERS:
+            return None
+        return cls(path=folder)
 
     @property
     def prefix(self) -> str:
@@ -426,3 +440,17 @@ def _unit(columns: Columns, features: tuple[str, ...], units: Mapping[str, str])
 def _unit_notes(units: Mapping[str, str]) -> tuple[str, ...]:
     told = ", ".join(f"{name} in {unit}" for name, unit in units.items())
     return (f"units as declared: {told}",) if told else ()
+
+
+def _visible(folder: Path) -> list[Path]:
+    return [file for file in folder.iterdir() if not file.name.startswith(".")] if folder.is_dir() else []
+
+
+def _is_table(file: Path) -> bool:
+    # a .txt can be read when it is named, but most are no tables
+    suffixes = tuple(suffix for suffix in CSV_SUFFIXES + PARQUET_SUFFIXES if ".txt" not in suffix)
+    return file.is_file() and file.name.lower().endswith(suffixes)
+
+
+def _is_text(file: Path) -> bool:
+    return file.is_file() and file.suffix.lower() in TEXT_SUFFIXES

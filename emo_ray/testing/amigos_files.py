@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import scipy
 from jaxtyping import Float64
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from scipy.io import savemat
 
 from emo_ray.corpora.amigos import COLUMN_NAMES, LONG_VIDEOS, SHORT_VIDEOS, VIDEOS
 from emo_ray.errors import ConfigError
@@ -111,7 +111,7 @@ def write_subject(config: AmigosFiles, index: int, folder: Path) -> Path:
     stem = f"Data_Preprocessed_{subject}"
     file = folder / stem / f"{stem}.mat" if config.packaging == "folders" else folder / f"{stem}.mat"
     with atomic_path(file) as part, part.open("wb") as target:
-        savemat(target, subject_cells(config, subject), do_compression=True)
+        scipy.io.savemat(target, subject_cells(config, subject), do_compression=True)
         target.seek(0)
         target.write(HEADER_TEXT)
     return file

@@ -7,9 +7,9 @@ Plainer than `physiology.py`, which follows slow courses: here one trial has one
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from jaxtyping import Float32, Float64
 from scipy import fft
-from scipy.signal import lfilter
 
 # Hz to root mean square in uV at rest: power falls about as 1/f, with an alpha peak.
 EEG_RMS = {(1.0, 4.0): 9.0, (4.0, 8.0): 5.0, (8.0, 14.0): 6.0, (14.0, 31.0): 4.0, (31.0, 50.0): 2.0}
@@ -157,7 +157,7 @@ def temperature(rng: np.random.Generator, state: State, clock: Clock) -> Float32
 
 def emg(rng: np.random.Generator, state: State, clock: Clock) -> Float32[np.ndarray, " times"]:
     """Muscle noise in uV, stronger with arousal, in bursts."""
-    bursts = np.abs(lfilter([0.02], [1, -0.98], rng.standard_normal(clock.n_times)))
+    bursts = np.abs(scipy.signal.lfilter([0.02], [1, -0.98], rng.standard_normal(clock.n_times)))
     gain = 5 * np.exp(0.4 * state.arousal) * (0.5 + bursts)
     return _single(gain * rng.standard_normal(clock.n_times))
 

@@ -7,10 +7,9 @@ emotions: `testing/amigos_latents.py` says what the courses are.
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 from jaxtyping import Float, Float32, Float64
 from scipy import fft
-from scipy.ndimage import gaussian_filter1d
-from scipy.signal import lfilter
 
 SFREQ = 128
 KNOT_HZ = 2
@@ -68,7 +67,7 @@ def smooth_noise(
     margin = int(4 * sigma) + 1
     white = rng.standard_normal((n_rows, n_points + 2 * margin))
     # 1 / (2 sigma sqrt(pi)) is the variance that a Gaussian kernel leaves of white noise
-    smooth = gaussian_filter1d(white, sigma, axis=1, mode="wrap")[:, margin : margin + n_points]
+    smooth = scipy.ndimage.gaussian_filter1d(white, sigma, axis=1, mode="wrap")[:, margin : margin + n_points]
     scaled: Float64[np.ndarray, "rows knots"] = smooth * np.sqrt(2 * sigma * np.sqrt(np.pi))
     return scaled
 
@@ -159,7 +158,9 @@ def skin_conductance(
     happens = rng.random(len(rate)) < rate / SFREQ
     impulses = happens * 0.25 * rng.lognormal(0.0, 0.4, len(rate))
     decay, rise = (np.exp(-1 / (tau * SFREQ)) for tau in (SCR_DECAY_S, SCR_RISE_S))
-    responses = lfilter([1.0], [1.0, -decay], impulses) - lfilter([1.0], [1.0, -rise], impulses)
+    responses = scipy.signal.lfilter([1.0], [1.0, -decay], impulses) - scipy.signal.lfilter(
+        [1.0], [1.0, -rise], impulses
+    )
     # the highest point of exp(-t / 3) - exp(-t / 0.75) is 0.4725: divide, so impulses give heights in uS
     conductance = at_samples(tonic, n_times)
     conductance += responses[before:] / 0.4725

@@ -31,12 +31,35 @@ class Row:
         return "-".join([self.kind, *(f"{key}={value}" for key, value in told.items())])
 
 
+SHORT = {"segment_s": 15.0, "hop_s": 7.5}
+
 ROWS = (
     Row("amigos"),
+    Row("deap"),
+    Row("deap", files={"packagings": ("matlab",)}),
+    Row("deap", files={"packagings": ("raw",), "video_s": 60}, corpus={"content": "raw"}),
+    Row("dreamer"),
     Row("eegmat"),
     Row("empatica"),
+    Row("gameemo"),
+    Row("gameemo", files={"formats": ("mat",)}, corpus={"content": "raw"}),
     Row("phyfusionnet_table"),
     Row("phyfusionnet_table", corpus={"content": "raw"}),
     Row("ppb_emo"),
     Row("ppb_emo", corpus={"content": "bands"}),
+    Row("seed", files={"contents": ("raw",), "n_sessions": 1}),
+    Row("seed", files={"contents": ("features_1s",)}, corpus={"content": "de_LDS"}),
+    Row("seed_iv", files={"contents": ("raw",)}),
+    Row("seed_iv", files={"contents": ("features",)}, corpus={"content": "de_LDS"}),
+    Row("seed_v"),
+    Row("seed_v", files={"contents": ("raw",), "clip_s": 12, "sfreq": 200}, corpus={"content": "raw"}),
+    Row("seed_vii"),
+    Row("seed_vii", files={"contents": ("raw",), "clip_s": 5}, corpus={"content": "raw"}),
+    Row(
+        "seed_vii",
+        files={"contents": ("cnt",), "clip_s": 12, "gap_s": 1, "sfreq": 200},
+        corpus={"content": "cnt"},
+    ),
+    Row("wesad", extraction=SHORT),
+    Row("wesad", corpus={"device": "wrist"}, extraction=SHORT),
 )

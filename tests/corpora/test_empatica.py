@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from pydantic import ValidationError
 
 from emo_ray.corpora import e4_files
+from emo_ray.corpora.declared import disagreements
 from emo_ray.corpora.e4_files import E4File
 from emo_ray.corpora.empatica import EmpaticaFolders, cut_signals, stress_predict, wesad_wrist
 from emo_ray.corpora.label_table import LabelTable, Stretch
@@ -371,3 +372,38 @@ def test_stress_predict_has_one_subject_without_labels():
     assert len(corpus.find_subjects()) == 35
     assert reasons(corpus, "stress_predict/S01") == ["no row of labels.csv has subject 'S01'"]
     assert len(corpus.read_subject("stress_predict/S32").recordings) == 7
+
+
+def e4_folder(folder, header):
+    (folder / "Raw_data" / "S02").mkdir(parents=True)
+    (folder / "Raw_data" / "S02" / "BVP.csv.gz").touch()
+    (folder / "labels.csv").write_text(header + "\n")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("header", "source"),
+    [
+        ("subject,condition,protocol_name,label,start_s,end_s,duration_s", "wesad"),
+        ("subject,segment,label,start_utc,end_utc,start_s,end_s,duration_s", "stress_predict"),
+        ("subject,condition,label,start_s,end_s", "own"),
+    ],
+)
+def test_folders_are_recognised_by_the_columns_of_their_label_table(tmp_path, header, source):
+    found = EmpaticaFolders.recognise(e4_folder(tmp_path, header))
+    assert (found.source, found.path) == (source, tmp_path)
+
+
+def test_folders_without_e4_files_or_label_columns_are_not_recognised(tmp_path):
+    assert EmpaticaFolders.recognise(e4_folder(tmp_path / "a", "participant,emotion")) is None
+    (tmp_path / "labels.csv").write_text("subject,label,start_s,end_s\n")
+    (tmp_path / "a" / "Raw_data" / "S02" / "BVP.csv.gz").unlink()
+    assert EmpaticaFolders.recognise(tmp_path) is None
+
+
+@pytest.mark.parametrize("name", ["wesad_wrist", "stress_predict"])
+def test_the_real_recordings_are_as_declared(shared_data, name):
+    corpus = EmpaticaFolders.recognise(shared_data / name)
+    assert corpus.name == {"wesad_wrist": "wesad"}.get(name, name)
+    assert len(corpus.find_subjects()) == corpus.declaration.n_subjects
+    assert disagreements(corpus.declaration, corpus.read_subject(next(iter(corpus.find_subjects())))) == ()

@@ -408,3 +408,24 @@ def test_no_mutation_of_a_table_escapes_our_errors(table, edits):
     with contextlib.suppress(EmoRayError):
         assert corpus.tasks()
         assert all(corpus.read_subject(subject).recordings for subject in corpus.find_subjects())
+
+
+def test_a_table_alone_or_with_texts_is_recognised(tmp_path):
+    (tmp_path / "features.csv").write_text("subject,label,x\n")
+    (tmp_path / "SUMS.txt").touch()
+    for place in (tmp_path, tmp_path / "features.csv"):
+        assert FeatureTable.recognise(place) == FeatureTable(path=place)
+    assert FeatureTable.recognise(tmp_path / "SUMS.txt") is None
+
+
+@pytest.mark.parametrize("more", ["second.csv", "s01.edf", "folder/x.csv"])
+def test_a_folder_of_something_else_is_no_table(tmp_path, more):
+    for name in ("features.csv", more):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert FeatureTable.recognise(tmp_path) is None
+
+
+def test_a_table_with_a_reader_of_its_own_is_left_to_it(tmp_path):
+    (tmp_path / "merged_data.csv").touch()
+    assert FeatureTable.recognise(tmp_path) is None
