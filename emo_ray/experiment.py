@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emo_ray.config_errors import explain
+from emo_ray.corpora.base import PLACES
 from emo_ray.corpora.registry import AnyCorpus
 from emo_ray.errors import ConfigError
 from emo_ray.extraction.registry import AnyExtraction
@@ -27,7 +28,7 @@ from emo_ray.training.config import PRIMARY, TrainingConfig
 Column = Literal["nested", "flat", "transductive"]
 
 # What can not change a result stays out of a run's identity: where files lie, how often state is saved.
-NOT_IDENTITY = {"corpus": {"path"}, "training": {"checkpoint_every_s"}}
+NOT_IDENTITY = {"corpus": PLACES, "training": {"checkpoint_every_s"}}
 
 
 class ExperimentConfig(BaseModel):

@@ -12,6 +12,10 @@ from emo_ray.corpora.recording import SubjectRecordings
 from emo_ray.tasks.base import TaskConfig
 
 
+PLACES = {"path", "ratings"}
+"""Fields of corpora that say where files lie: what counts is what the files hold."""
+
+
 @dataclass(frozen=True)
 class CorpusCard:
     """Who made a corpus, who may use it, and how to cite it."""

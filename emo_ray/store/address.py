@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from emo_ray.corpora.base import CorpusConfig
+from emo_ray.corpora.base import PLACES, CorpusConfig
 from emo_ray.extraction.base import ExtractionConfig
 from emo_ray.files import file_digest, text_digest, write_atomically
 from emo_ray.provenance import FEATURE_ROOMS, code_digest
@@ -31,7 +31,7 @@ def subject_keys(
         write_atomically(store / _DIGESTS, json.dumps(known))
     recipe = json.dumps(
         {
-            "corpus": _identity(corpus, leave_out={"path"}),
+            "corpus": _identity(corpus, leave_out=PLACES),
             "extraction": _identity(extraction),
             "code": code_digest(FEATURE_ROOMS),
         },

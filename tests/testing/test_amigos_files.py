@@ -194,7 +194,7 @@ def test_no_part_of_a_file_is_left_where_writing_fails(tmp_path, monkeypatch):
         target.write(b"half")
         raise OSError("disk full")
 
-    monkeypatch.setattr("emo_ray.testing.amigos_files.savemat", fail)
+    monkeypatch.setattr("scipy.io.savemat", fail)
     with pytest.raises(OSError, match="disk full"):
         write_subject(SMALL, 0, tmp_path)
     assert list(tmp_path.iterdir()) == []
