@@ -4,19 +4,22 @@ import argparse
 import shlex
 import sys
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import ValidationError
 
 from emo_ray.config_errors import explain
 from emo_ray.errors import ConfigError
 from emo_ray.files import shown_uri
-from emo_ray.models.registry import MODELS
-from emo_ray.orchestration.engine import Resources
-from emo_ray.protocols.subject_protocols import PROTOCOLS
-from emo_ray.training.losses import PublishedProcedure
+from emo_ray.protocols.duplicates import DuplicateRule
 
-PUBLISHED_PROCEDURES = get_args(PublishedProcedure)
+if TYPE_CHECKING:
+    from emo_ray.orchestration.engine import Resources
+
+# Copies of what the registries hold: to ask these would load torch before a command line is even read.
+MODEL_KINDS = ("amigos_lstm", "mlp")
+PROTOCOL_KINDS = ("loso", "logo", "hold_out")
+PUBLISHED_PROCEDURES = ("lightweight", "moderate", "loso", "30-7", "loso-all")
 SCALINGS = {"train": ("train",), "transductive": ("transductive",), "both": ("train", "transductive")}
 
 
@@ -28,13 +31,18 @@ def shared_parser(name: str, description: str) -> argparse.ArgumentParser:
     add("--data", type=Path, help="folder or file of the corpus, or a YAML that describes your own data")
     add("--corpus", default="", help="kind of corpus in --data, where the job's own kind is not meant")
     add("--task", help="which target; the corpus says which there are")
-    add("--model", help=f"one of {', '.join(MODELS)}, with a variant after a colon: amigos_lstm:loso")
+    add("--model", help=f"one of {', '.join(MODEL_KINDS)}, with a variant after a colon: amigos_lstm:loso")
     add(
         "--training",
         choices=PUBLISHED_PROCEDURES,
         help="train as a published AMIGOS run did; never a default",
     )
-    add("--protocol", choices=list(PROTOCOLS), help="rule that yields folds")
+    add("--protocol", choices=PROTOCOL_KINDS, help="rule that yields folds")
+    add(
+        "--duplicates",
+        choices=get_args(DuplicateRule),
+        help="two subjects who are near copies of each other: refuse to start (default), group or ignore",
+    )
     add("--subjects", help="a number (the first so many), seeded:N (a seeded choice), or names: P01,P02,P05")
     add(
         "--scaling",
@@ -92,13 +100,15 @@ def command_line() -> str:
     return shlex.join([Path(sys.executable).name, *map(shown_uri, sys.argv)])
 
 
-def resources_of(options: argparse.Namespace) -> Resources:
+def resources_of(options: argparse.Namespace) -> "Resources":
     """What a run gets.
 
     Raises
     ------
     ConfigError : a share that is no share
     """
+    from emo_ray.orchestration.engine import Resources
+
     try:
         return Resources(cpus_per_run=options.cpus_per_run, gpus_per_run=options.gpus_per_run)
     except ValidationError as error:

@@ -9,10 +9,11 @@ from emo_ray.corpora.base import CorpusConfig
 from emo_ray.corpora.corpus_files import choose_files
 from emo_ray.corpora.recognition import corpus_at, with_settings
 from emo_ray.corpora.recording import Recording
-from emo_ray.corpora.survey import SubjectSurvey, survey_only
+from emo_ray.corpora.survey import SubjectSurvey
 from emo_ray.files import text_digest, write_atomically
 from emo_ray.processes import in_processes
 from emo_ray.progress import StageBar
+from emo_ray.protocols.duplicates import duplicates_among
 from emo_ray.reports.corpus_page import (
     CorpusSurvey,
     corpus_page,
@@ -25,6 +26,7 @@ from emo_ray.reports.corpus_page import (
     signal_table,
 )
 from emo_ray.reports.terminal import aligned, fit
+from emo_ray.store.identity import survey_and_identify
 
 EXIT_FOUND_PROBLEMS = 3
 
@@ -47,8 +49,11 @@ def survey_of(corpus: CorpusConfig, subjects: list[str]) -> CorpusSurvey:
     tasks = corpus.tasks()
     with StageBar("inspect", len(subjects), "subject") as bar:
         calls = {subject: (corpus, tasks, subject) for subject in subjects}
-        found = tuple(in_processes(bar, survey_only, calls).values())
-    return CorpusSurvey(corpus, found, example=_example(corpus, found))
+        found = in_processes(bar, survey_and_identify, calls)
+    surveys = tuple(survey for survey, _ in found.values())
+    pairs = duplicates_among({subject: identity for subject, (_, identity) in found.items()})
+    alike = tuple(f"near copies of one recording: {pair}" for pair in pairs)
+    return CorpusSurvey(corpus, surveys, alike, _example(corpus, surveys))
 
 
 def _example(corpus: CorpusConfig, found: tuple[SubjectSurvey, ...]) -> Recording | None:

@@ -35,7 +35,7 @@ class Cohort:
     Attributes
     ----------
     names : subjects by name; empty is all
-    protocol : fields of the protocol: how many of them, and which
+    protocol : fields of the protocol: how many of them, which, and what if two are one person
     n_files : read those of so many subjects at most
     """
 
@@ -50,12 +50,14 @@ class Cohort:
 
 
 def cohort_of(options: Namespace) -> Cohort:
-    """Who takes part, from --subjects and --smoke."""
-    names, protocol = parse_subjects(options.subjects)
+    """Who takes part, from --subjects, --duplicates and --smoke."""
+    names, number = parse_subjects(options.subjects)
+    # Left out where it is not given, so that an override of the field holds.
+    protocol = {**number, **({"duplicates": options.duplicates} if options.duplicates else {})}
     # The demo of --smoke is small as it is made; data of one's own are cut here.
     if options.smoke and options.data and not options.subjects:
         # a few more files than it takes, for some may have no label
-        return Cohort(names, {"n_subjects": SMOKE_SUBJECTS}, 2 * SMOKE_SUBJECTS)
+        return Cohort(names, {**protocol, "n_subjects": SMOKE_SUBJECTS}, 2 * SMOKE_SUBJECTS)
     return Cohort(names, protocol)
 
 
@@ -111,8 +113,8 @@ def experiment_of(
             "corpus": corpus,
             "extraction": default_extraction(corpus),
             "task": tasks[task],
-            "model": model_of(options.model) if options.model else job.model,
-            "training": published_training(options.training) if options.training else job.training,
+            "model": model_of(options.model) if options.model else job.own_model,
+            "training": published_training(options.training) if options.training else job.own_training,
             "protocol": {"kind": options.protocol or "loso", **protocol, **_small_hold_out(options)},
         }
     )

@@ -67,11 +67,6 @@ def survey_subject(
     return count(subject, corpus, tasks, read), read
 
 
-def survey_only(corpus: CorpusConfig, tasks: Mapping[str, TaskConfig], subject: str) -> SubjectSurvey:
-    """`survey_subject` for another process: the recordings, perhaps hundreds of megabytes, stay there."""
-    return survey_subject(corpus, tasks, subject)[0]
-
-
 def count(
     subject: str, corpus: CorpusConfig, tasks: Mapping[str, TaskConfig], read: SubjectRecordings
 ) -> SubjectSurvey:

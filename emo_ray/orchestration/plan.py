@@ -10,6 +10,7 @@ from jaxtyping import Float32
 from emo_ray.errors import ConfigError, ProtocolError
 from emo_ray.experiment import ExperimentConfig, RunSpec, Selection
 from emo_ray.files import text_digest
+from emo_ray.protocols.duplicates import DuplicatePair, check_no_duplicates, find_duplicates, units_of
 from emo_ray.protocols.fold import Fold
 from emo_ray.protocols.lineage import perhaps_among
 from emo_ray.store.segment_table import SegmentTable
@@ -23,7 +24,7 @@ Targets = Mapping[str, Float32[np.ndarray, " segments"]]
 class Plan:
     """All runs of a study, in the order that tables show them, and what a reader should know beforehand.
 
-    ``groups`` says of every subject that takes part who was recorded together.
+    ``groups`` says of every subject that takes part who was recorded together, or is the same person.
     """
 
     specs: tuple[RunSpec, ...]
@@ -42,15 +43,22 @@ class Plan:
 
 
 def make_plan(
-    experiments: Sequence[ExperimentConfig], table: SegmentTable, selection: Selection | None = None
+    experiments: Sequence[ExperimentConfig],
+    table: SegmentTable,
+    selection: Selection | None = None,
+    duplicates: Sequence[DuplicatePair] | None = None,
 ) -> Plan:
     """One run for every experiment and fold; settings that a sweep chose are tested on whom it has not seen.
 
+    ``duplicates`` are the near copies in the table, where they are known already; else they are looked for.
+
     Raises
     ------
-    ProtocolError : too few subjects, a training side lacks a class altogether, or the settings have seen all
+    ProtocolError : too few subjects, two of them are copies of each other, a training side lacks a class
+        altogether, or the settings have seen all
     ConfigError : a modality is not in the features, or holds no valid value at all
     """
+    pairs = find_duplicates(table) if duplicates is None else tuple(duplicates)
     specs: list[RunSpec] = []
     # A set that keeps its order: the columns of a study share most notes.
     notes: dict[str, None] = {}
@@ -59,7 +67,7 @@ def make_plan(
         _check_monitor(experiment)
         targets = experiment.task.targets(table.columns)
         labelled = _labelled_subjects(targets, table)
-        folds = experiment.protocol.folds({name: table.groups[name] for name in labelled}, experiment.seed)
+        folds, copies = _folds(experiment, {name: table.groups[name] for name in labelled}, pairs)
         folds = _unseen(folds, selection)
         for fold in folds:
             check_classes(experiment.task.heads, targets, table, fold)
@@ -67,9 +75,35 @@ def make_plan(
         caveats = [experiment.task.caveat] if experiment.task.caveat else []
         left_out = _unlabelled_notes(labelled, table)
         chosen = _selection_notes(selection, folds)
-        notes |= dict.fromkeys([*chosen, *caveats, *left_out, *_group_notes(experiment, labelled, table)])
+        groups = _group_notes(experiment, labelled, table)
+        notes |= dict.fromkeys([*chosen, *copies, *caveats, *left_out, *groups])
     used = sorted({name for spec in specs for name in spec.subjects})
-    return Plan(tuple(specs), (*notes, *_silent_notes(table)), {name: table.groups[name] for name in used})
+    groups_of = {name: table.groups[name] for name in used}
+    if experiments[0].protocol.duplicates == "group":
+        groups_of = units_of(groups_of, pairs)
+    return Plan(tuple(specs), (*notes, *_silent_notes(table)), groups_of)
+
+
+def _folds(
+    experiment: ExperimentConfig, groups: Mapping[str, str], pairs: Sequence[DuplicatePair]
+) -> tuple[tuple[Fold, ...], list[str]]:
+    """The folds of an experiment, and what is to be told of people who are in the data twice."""
+    protocol = experiment.protocol
+    folds = protocol.folds(groups, experiment.seed, pairs if protocol.duplicates == "group" else ())
+    used = {name for fold in folds for name in (*fold.train, *fold.validation, *fold.test)}
+    # Whoever takes no part (no label, beyond n_subjects) leaks nothing.
+    here = [pair for pair in pairs if {pair.one, pair.other} <= used]
+    if protocol.duplicates == "refuse":
+        check_no_duplicates(here)
+    told = "; ".join(map(str, here))
+    if not here:
+        return folds, []
+    if protocol.duplicates == "group":
+        return folds, [f"near copies of one recording, tested together as one person: {told}"]
+    return folds, [
+        f"LEAK unless they are two people: near copies of one recording train and test each other, for "
+        f"--duplicates ignore was given: {told}"
+    ]
 
 
 def _labelled_subjects(targets: Targets, table: SegmentTable) -> tuple[str, ...]:

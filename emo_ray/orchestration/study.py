@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from emo_ray.errors import ConfigError, CorpusError
+from emo_ray.errors import ConfigError
 from emo_ray.experiment import ExperimentConfig, RunSpec, Selection
 from emo_ray.files import text_digest
+from emo_ray.orchestration.duplicates import known_duplicates
 from emo_ray.orchestration.engine import Resources
 from emo_ray.orchestration.features import FeatureRequest, ensure_features
 from emo_ray.orchestration.folds import FoldRun, run_missing
@@ -76,13 +77,14 @@ def run_study(study: Study, observer: StudyObserver) -> StudyResults:
     EmoRayError : anything that stops the study before its folds start; failed folds are rows instead
     """
     table = load_features(study)
-    plan = make_plan(study.experiments, table, study.selection)
+    pairs = known_duplicates(table, study.root / "store")
+    plan = make_plan(study.experiments, table, study.selection, pairs)
     results = describe(study, plan, table, plan.subjects)
     with Journal(results.folder) as journal:
         # Under the journal's lock: two starts of one command can not both write the header.
         open_folder(results)
         observer.opened(load_study(results.folder))
-        run_missing(plan.specs, table, FoldRun(journal, study.resources, observer.heard))
+        run_missing(plan.specs, table.without_signatures(), FoldRun(journal, study.resources, observer.heard))
     return load_study(results.folder)
 
 
@@ -94,27 +96,6 @@ def load_features(study: Study, experiment: ExperimentConfig | None = None) -> S
     first = experiment or study.experiments[0]
     request = FeatureRequest(first.corpus, first.extraction, study.files, study.root / "store", study.refresh)
     return load_table(ensure_features(request))
-
-
-def choose_files(
-    found: Mapping[str, tuple[Path, ...]], subjects: Sequence[str]
-) -> Mapping[str, tuple[Path, ...]]:
-    """Files of the subjects that were asked for; "P01" stands for "amigos/P01".
-
-    Raises
-    ------
-    CorpusError : a subject that was asked for is not in the corpus
-    """
-    if not subjects:
-        return found
-    # Full names go in last: they win over a short name that looks the same.
-    by_name = {name.rpartition("/")[2]: name for name in found} | {name: name for name in found}
-    unknown = [name for name in subjects if name not in by_name]
-    if unknown:
-        known = ", ".join(name.rpartition("/")[2] for name in found)
-        raise CorpusError(f"--subjects: no {', '.join(unknown)} in the corpus, which has {known}")
-    wanted = {by_name[name] for name in subjects}
-    return {name: files for name, files in found.items() if name in wanted}
 
 
 def describe(study: Study, plan: Plan, table: SegmentTable, used: Sequence[str]) -> StudyResults:

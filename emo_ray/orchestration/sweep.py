@@ -9,6 +9,7 @@ import optuna
 
 from emo_ray.errors import ConfigError, SearchError
 from emo_ray.files import shown_uri
+from emo_ray.orchestration.duplicates import known_duplicates
 from emo_ray.orchestration.engine import run_source
 from emo_ray.orchestration.probe import Estimate, measure
 from emo_ray.orchestration.study import Study, describe, load_features
@@ -74,7 +75,9 @@ def run_sweep(sweep: Sweep, observer: SweepObserver) -> SearchResults:
     study, request = sweep.study, sweep.request
     check_search(request.search, request.experiments[0])
     tables = {name: load_features(study, one) for name, one in extractions(request).items()}
-    plan = plan_sweep(request, tables)
+    pairs = known_duplicates(tables[request.experiments[0].features], study.root / "store")
+    tables = {name: table.without_signatures() for name, table in tables.items()}
+    plan = plan_sweep(request, tables, pairs)
     table = tables[request.experiments[0].features]
     described = describe(study, plan, table, plan.subjects)
     header = {**described.header, "search": _header(sweep, plan, described.name)}

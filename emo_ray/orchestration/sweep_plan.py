@@ -12,6 +12,7 @@ from emo_ray.errors import ConfigError, ProtocolError
 from emo_ray.experiment import ExperimentConfig, RunSpec
 from emo_ray.files import text_digest
 from emo_ray.orchestration.plan import Plan, Targets, check_classes, check_modalities, make_plan
+from emo_ray.protocols.duplicates import DuplicatePair, find_duplicates, units_of
 from emo_ray.protocols.fold import Fold
 from emo_ray.protocols.lineage import perhaps_among
 from emo_ray.provenance import RESULT_ROOMS, SEARCH_ROOMS, code_digest
@@ -140,8 +141,14 @@ def extractions(request: SweepRequest) -> dict[str, ExperimentConfig]:
     return found
 
 
-def plan_sweep(request: SweepRequest, tables: Mapping[str, SegmentTable]) -> SweepPlan:
+def plan_sweep(
+    request: SweepRequest,
+    tables: Mapping[str, SegmentTable],
+    duplicates: Sequence[DuplicatePair] | None = None,
+) -> SweepPlan:
     """The searches of a study and their folds; ``tables`` are by features' digest.
+
+    ``duplicates`` are the near copies in the tables, where that is known already.
 
     Raises
     ------
@@ -150,14 +157,21 @@ def plan_sweep(request: SweepRequest, tables: Mapping[str, SegmentTable]) -> Swe
     config = _resolved(request)
     first = request.experiments[0]
     table = tables[first.features]
-    outer = make_plan(request.experiments, table)
+    pairs = find_duplicates(table) if duplicates is None else tuple(duplicates)
+    outer = make_plan(request.experiments, table, duplicates=pairs)
     for other in tables.values():
         _check_alike(table, other)
     problems = list(request_problems(request))
     if problems:
         raise ConfigError(problem_list("the sweep", problems))
     _check_sensors(request, table)
-    searches = _nested(request, config, outer) if request.nested else (_plain(request, config, outer, table),)
+    # Only who is to be tested as one person; the others were refused, or are told of.
+    joined = pairs if first.protocol.duplicates == "group" else ()
+    searches = (
+        _nested(request, config, outer)
+        if request.nested
+        else (_plain(request, config, outer, table, joined),)
+    )
     targets = first.task.targets(table.columns)
     for search in searches:
         for fold in search.folds:
@@ -239,7 +253,13 @@ def _nested(request: SweepRequest, config: SearchConfig, outer: Plan) -> tuple[S
     return tuple(searches)
 
 
-def _plain(request: SweepRequest, config: SearchConfig, outer: Plan, table: SegmentTable) -> SearchPlan:
+def _plain(
+    request: SweepRequest,
+    config: SearchConfig,
+    outer: Plan,
+    table: SegmentTable,
+    joined: Sequence[DuplicatePair],
+) -> SearchPlan:
     base = request.experiments[0]
     # Who is not in the folds anyway (no label, beyond n_subjects) needs no setting aside.
     unknown = sorted(set(request.set_aside) - set(table.subjects))
@@ -249,8 +269,11 @@ def _plain(request: SweepRequest, config: SearchConfig, outer: Plan, table: Segm
     if base.protocol.kind == "hold_out" and not isinstance(config.scoring, FlatScoring):
         # Whom the protocol tests stays unseen, as it would with --set-aside.
         aside |= {name for spec in outer.specs for name in spec.fold.test}
-    groups = {name: group for name, group in outer.groups.items() if name not in aside}
-    return SearchPlan("", "", base, inner_folds("", groups, config.scoring, base))
+    units = units_of({name: name for name in outer.groups}, joined)
+    # Nobody is unseen whose copy is searched on.
+    unseen = {units.get(name, name) for name in aside}
+    groups = {name: group for name, group in outer.groups.items() if units[name] not in unseen}
+    return SearchPlan("", "", base, inner_folds("", groups, config.scoring, base, joined))
 
 
 def _check_alike(table: SegmentTable, other: SegmentTable) -> None:

@@ -1,12 +1,13 @@
 """The rules that yield folds: leave one subject out, leave one group out, one subject hold-out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from emo_ray.errors import ProtocolError
+from emo_ray.protocols.duplicates import DuplicatePair, DuplicateRule, units_of
 from emo_ray.protocols.fold import Fold, choose_subjects, make_fold
 from emo_ray.training.seeding import Streams
 
@@ -23,8 +24,18 @@ class ProtocolConfig(BaseModel, ABC):
         0.2, gt=0, lt=1, description="share of the training side kept for validation"
     )
 
-    def folds(self, groups: Mapping[str, str], seed: int) -> tuple[Fold, ...]:
+    duplicates: DuplicateRule = Field(
+        "refuse",
+        description="two subjects who are near copies of each other - refuse: an error names them; group: "
+        "they are tested together; ignore: one may train what tests the other, and the report says so",
+    )
+
+    def folds(
+        self, groups: Mapping[str, str], seed: int, duplicates: Sequence[DuplicatePair] = ()
+    ) -> tuple[Fold, ...]:
         """All folds over the subjects, keys of ``groups``; its values name who was recorded together.
+
+        Who is among ``duplicates`` is tested, and validates, together with all copies, under every rule.
 
         Raises
         ------
@@ -38,10 +49,15 @@ class ProtocolConfig(BaseModel, ABC):
                 f"but there {'is' if len(subjects) == 1 else 'are'} {len(subjects)}: "
                 f"{', '.join(subjects) or 'none'}"
             )
-        return self._split({subject: groups[subject] for subject in subjects}, streams)
+        units = units_of({subject: self._unit(subject, groups) for subject in subjects}, duplicates)
+        return self._split(units, streams)
+
+    def _unit(self, subject: str, groups: Mapping[str, str]) -> str:
+        """Who a subject is never parted from. Alone: people recorded together may stand on two sides."""
+        return subject
 
     @abstractmethod
-    def _split(self, groups: Mapping[str, str], streams: Streams) -> tuple[Fold, ...]: ...
+    def _split(self, units: Mapping[str, str], streams: Streams) -> tuple[Fold, ...]: ...
 
 
 class LeaveOneSubjectOut(ProtocolConfig):
@@ -52,12 +68,8 @@ class LeaveOneSubjectOut(ProtocolConfig):
 
     kind: Literal["loso"] = "loso"
 
-    def _split(self, groups: Mapping[str, str], streams: Streams) -> tuple[Fold, ...]:
-        # Groups of one: people recorded together may stand on two sides here, but not under logo.
-        alone = {subject: subject for subject in groups}
-        return tuple(
-            make_fold(subject, [subject], alone, self.validation_share, streams) for subject in groups
-        )
+    def _split(self, units: Mapping[str, str], streams: Streams) -> tuple[Fold, ...]:
+        return _leave_units_out(units, self.validation_share, streams)
 
 
 class LeaveOneGroupOut(ProtocolConfig):
@@ -65,10 +77,11 @@ class LeaveOneGroupOut(ProtocolConfig):
 
     kind: Literal["logo"] = "logo"
 
-    def _split(self, groups: Mapping[str, str], streams: Streams) -> tuple[Fold, ...]:
-        names = list(dict.fromkeys(groups.values()))
-        members = {name: [subject for subject in groups if groups[subject] == name] for name in names}
-        return tuple(make_fold(name, members[name], groups, self.validation_share, streams) for name in names)
+    def _unit(self, subject: str, groups: Mapping[str, str]) -> str:
+        return groups[subject]
+
+    def _split(self, units: Mapping[str, str], streams: Streams) -> tuple[Fold, ...]:
+        return _leave_units_out(units, self.validation_share, streams)
 
 
 class HoldOut(ProtocolConfig):
@@ -77,17 +90,25 @@ class HoldOut(ProtocolConfig):
     kind: Literal["hold_out"] = "hold_out"
     n_test: int = Field(7, ge=1, description="test subjects")
 
-    def _split(self, groups: Mapping[str, str], streams: Streams) -> tuple[Fold, ...]:
-        if self.n_test > len(groups) - 2:
+    def _split(self, units: Mapping[str, str], streams: Streams) -> tuple[Fold, ...]:
+        if self.n_test > len(units) - 2:
             raise ProtocolError(
-                f"a hold-out of {self.n_test} of {len(groups)} subjects leaves too few to train and "
-                f"validate on: set protocol.n_test to {max(1, len(groups) - 2)} or less"
+                f"a hold-out of {self.n_test} of {len(units)} subjects leaves too few to train and "
+                f"validate on: set protocol.n_test to {max(1, len(units) - 2)} or less"
             )
         # A child stream: with the parent's, this choice would repeat the draw that n_subjects made.
-        test = choose_subjects(list(groups), self.n_test, "seeded", streams.child("hold_out"))
-        alone = {subject: subject for subject in groups}
-        name = f"hold-out-{len(groups) - self.n_test}-{self.n_test}"
-        return (make_fold(name, test, alone, self.validation_share, streams),)
+        chosen = choose_subjects(list(units), self.n_test, "seeded", streams.child("hold_out"))
+        tested = {units[subject] for subject in chosen}
+        # Copies of whom was chosen are tested, too.
+        test = [subject for subject, unit in units.items() if unit in tested]
+        name = f"hold-out-{len(units) - len(test)}-{len(test)}"
+        return (make_fold(name, test, units, self.validation_share, streams),)
+
+
+def _leave_units_out(units: Mapping[str, str], validation_share: float, streams: Streams) -> tuple[Fold, ...]:
+    names = dict.fromkeys(units.values())
+    members = {name: [subject for subject in units if units[subject] == name] for name in names}
+    return tuple(make_fold(name, members[name], units, validation_share, streams) for name in names)
 
 
 AnyProtocol = Annotated[LeaveOneSubjectOut | LeaveOneGroupOut | HoldOut, Field(discriminator="kind")]

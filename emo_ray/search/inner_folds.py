@@ -1,16 +1,21 @@
 """Folds inside a search: who trains a candidate and who scores it, from names, groups and a seed alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from emo_ray.errors import ProtocolError
 from emo_ray.experiment import ExperimentConfig
+from emo_ray.protocols.duplicates import DuplicatePair
 from emo_ray.protocols.fold import Fold
 from emo_ray.search.config import FlatScoring, HoldOutScoring, KFoldScoring, Scoring
 from emo_ray.training.seeding import Streams
 
 
 def inner_folds(
-    search: str, groups: Mapping[str, str], scoring: Scoring, experiment: ExperimentConfig
+    search: str,
+    groups: Mapping[str, str],
+    scoring: Scoring,
+    experiment: ExperimentConfig,
+    joined: Sequence[DuplicatePair] = (),
 ) -> tuple[Fold, ...]:
     """The folds that every candidate of a search is trained on.
 
@@ -18,6 +23,7 @@ def inner_folds(
     ----------
     search : name of the search; a draw depends on it, the seed and the names of the subjects alone
     groups : subjects that may take part, to who was recorded together; groups are never divided
+    joined : copies that are one person; in ``groups`` they are together already
 
     Raises
     ------
@@ -25,7 +31,8 @@ def inner_folds(
     """
     if isinstance(scoring, FlatScoring):
         # Who takes part was chosen before.
-        return experiment.protocol.model_copy(update={"n_subjects": None}).folds(groups, experiment.seed)
+        protocol = experiment.protocol.model_copy(update={"n_subjects": None})
+        return protocol.folds(groups, experiment.seed, joined)
     units = sorted(set(groups.values()))
     n_sides = scoring.n_folds if isinstance(scoring, KFoldScoring) else 2
     if len(units) < n_sides:

@@ -54,6 +54,11 @@ def measure(
     return Moments(count, mean, m2)
 
 
+def no_moments(n_features: int) -> Moments:
+    """Moments of nothing: merging them changes nothing."""
+    return Moments(*(np.zeros(n_features, dtype=np.float64) for _ in range(3)))
+
+
 def merge(parts: Iterable[Moments]) -> Moments:
     """Moments of the union of disjoint parts, in the order given (the order is part of the result)."""
     first, *rest = parts

@@ -11,6 +11,7 @@ from jaxtyping import Int32
 
 from emo_ray.errors import StoreError
 from emo_ray.extraction.base import Modality
+from emo_ray.store.moments import Moments, no_moments
 from emo_ray.store.schema import TEXT_COLUMNS, StoredSubject, from_metadata
 from emo_ray.store.segment_table import SegmentTable
 
@@ -44,7 +45,7 @@ def load_table(paths: Mapping[str, Path]) -> SegmentTable:
     if not filled:
         reasons = sorted({trial.reason for trial in rejected}) or ["the corpus holds no trial"]
         raise StoreError(f"not one segment is left of {len(parts)} subjects: {'; '.join(reasons[:5])}")
-    modalities = _common_modalities(filled)
+    modalities = _all_modalities(filled)
     text = {name: _codes([part.table[name] for part in filled]) for name in TEXT_COLUMNS}
     names, trial = _occurrences(filled, text["trial"])
     return SegmentTable(
@@ -61,16 +62,23 @@ def load_table(paths: Mapping[str, Path]) -> SegmentTable:
         start_s=_join(filled, "start_s"),
         session_s=_join(filled, "session_s"),
         ratings={name: _join_rating(filled, name) for name in _rating_names(filled)},
-        values={item.name: _join_lists(filled, f"values/{item.name}", item) for item in modalities},
+        values={
+            item.name: _join_lists(
+                filled, f"values/{item.name}", np.nan, np.float32, item.n_tokens * item.n_features
+            ).reshape(-1, item.n_tokens, item.n_features)
+            for item in modalities
+        },
         # stored as bytes 0 and 1, so a view is enough
         masks={
-            item.name: _join_lists(filled, f"mask/{item.name}", None).view(np.bool_) for item in modalities
+            item.name: _join_lists(filled, f"mask/{item.name}", 0.0, np.uint8, item.n_tokens).view(np.bool_)
+            for item in modalities
         },
-        moments={part.stored.subject: part.stored.moments for part in filled},
+        moments={part.stored.subject: _all_moments(part.stored, modalities) for part in filled},
         groups={part.stored.subject: part.stored.group for part in filled},
         keys={part.stored.subject: part.stored.key for part in filled},
         rejected=rejected,
         notes={part.stored.subject: part.stored.notes for part in parts},
+        signatures={part.stored.subject: part.stored.signatures for part in filled},
     )
 
 
@@ -90,19 +98,30 @@ def _read(path: Path) -> _Part:
     return _Part(stored, table)
 
 
-def _common_modalities(parts: Sequence[_Part]) -> tuple[Modality, ...]:
-    first = parts[0].stored
+def _all_modalities(parts: Sequence[_Part]) -> tuple[Modality, ...]:
+    """Every modality that some subject has, in the order in which they are met; one has one shape."""
+    found: dict[str, tuple[Modality, str]] = {}
     for part in parts:
-        if part.stored.modalities != first.modalities:
-            raise StoreError(
-                f"{part.stored.subject} has features {_shown(part.stored)}, but {first.subject} has "
-                f"{_shown(first)}: all subjects of a study need the same"
-            )
-    return first.modalities
+        for item in part.stored.modalities:
+            known, owner = found.setdefault(item.name, (item, part.stored.subject))
+            if item != known:
+                raise StoreError(
+                    f"{part.stored.subject} has {_difference(item, known)} in modality {item.name!r}, but "
+                    f"{owner} has {_difference(known, item)}: all subjects of a study need the same; read "
+                    "the corpus so that its channels are alike, or leave subjects out with --subjects"
+                )
+    return tuple(item for item, _ in found.values())
 
 
-def _shown(stored: StoredSubject) -> str:
-    return ", ".join(f"{item.name} {item.n_tokens} x {item.n_features}" for item in stored.modalities)
+def _difference(item: Modality, other: Modality) -> str:
+    shape = f"{item.n_tokens} x {item.n_features}"
+    own = [name for name in item.features if name not in other.features]
+    return f"{shape} features" + (f" ({', '.join(own[:3])}{', ...' if len(own) > 3 else ''})" if own else "")
+
+
+def _all_moments(stored: StoredSubject, modalities: Sequence[Modality]) -> dict[str, Moments]:
+    """Moments of a subject; without any count for a modality that it lacks."""
+    return {item.name: stored.moments.get(item.name) or no_moments(item.n_features) for item in modalities}
 
 
 @dataclass(frozen=True)
@@ -150,16 +169,19 @@ def _join_rating(parts: Sequence[_Part], name: str) -> np.ndarray:
     )
 
 
-def _join_lists(parts: Sequence[_Part], column: str, modality: Modality | None) -> np.ndarray:
+def _join_lists(parts: Sequence[_Part], column: str, missing: float, kind: type, width: int) -> np.ndarray:
     """Fixed-size lists as one array: filled chunk by chunk, so the peak is one table and one subject."""
-    width = parts[0].table.schema.field(column).type.list_size
-    kind = np.float32 if modality else np.uint8
     # (segments, tokens * features), or (segments, tokens) for a mask
-    joined = np.empty((sum(len(part.table) for part in parts), width), dtype=kind)
+    n_rows = sum(len(part.table) for part in parts)
+    joined: np.ndarray = np.empty((n_rows, width), dtype=kind)
     row = 0
     for part in parts:
+        if column not in part.table.column_names:
+            joined[row : row + len(part.table)] = missing
+            row += len(part.table)
+            continue
         for chunk in part.table[column].chunks:
             # flatten(), not .values, which overlooks the offset of a sliced chunk
             joined[row : row + len(chunk)] = chunk.flatten().to_numpy(zero_copy_only=False).reshape(-1, width)
             row += len(chunk)
-    return joined.reshape(-1, modality.n_tokens, modality.n_features) if modality else joined
+    return joined

@@ -1,5 +1,6 @@
 """The Arrow schema of a stored subject, and its metadata: what made the file."""
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -10,11 +11,13 @@ import pyarrow as pa
 
 from emo_ray.corpora.recording import RejectedTrial
 from emo_ray.extraction.base import Modality
+from emo_ray.signals.signature import Signature
 from emo_ray.store.moments import Moments
 
 # A file of another format counts as missing, and its subject is computed again.
-FORMAT = "emo_ray.segments/2"
+FORMAT = "emo_ray.segments/3"
 _METADATA = b"emo_ray"
+_SIGNATURES = b"emo_ray.signatures"
 TEXT_COLUMNS = ("session", "trial", "clip")
 
 
@@ -32,6 +35,7 @@ class StoredSubject:
     moments: Mapping[str, Moments]
     rejected: tuple[RejectedTrial, ...] = ()
     notes: tuple[str, ...] = ()
+    signatures: tuple[Signature, ...] = ()
 
 
 def schema_of(modalities: Sequence[Modality], ratings: Sequence[str]) -> pa.Schema:
@@ -63,13 +67,17 @@ def to_metadata(stored: StoredSubject) -> dict[bytes, bytes]:
         "rejected": [asdict(trial) for trial in stored.rejected],
         "notes": list(stored.notes),
     }
-    return {_METADATA: json.dumps(content, allow_nan=False).encode()}
+    return {
+        _METADATA: json.dumps(content, allow_nan=False).encode(),
+        _SIGNATURES: json.dumps([_signature_to_json(one) for one in stored.signatures]).encode(),
+    }
 
 
 def from_metadata(metadata: Mapping[bytes, bytes] | None) -> StoredSubject | None:
     """The metadata of a stored subject; None where a file is not one of ours or of another format."""
     try:
-        content = json.loads((metadata or {})[_METADATA])
+        given = metadata or {}
+        content = json.loads(given[_METADATA])
         if content["format"] != FORMAT:
             return None
         return StoredSubject(
@@ -83,6 +91,7 @@ def from_metadata(metadata: Mapping[bytes, bytes] | None) -> StoredSubject | Non
             moments={name: _moments_from_json(part) for name, part in content["moments"].items()},
             rejected=tuple(RejectedTrial(**trial) for trial in content["rejected"]),
             notes=tuple(content["notes"]),
+            signatures=tuple(_signature_from_json(one) for one in json.loads(given[_SIGNATURES])),
         )
     except (KeyError, TypeError, ValueError):
         return None
@@ -94,3 +103,25 @@ def _moments_to_json(moments: Moments) -> dict[str, list[float]]:
 
 def _moments_from_json(content: Mapping[str, list[float]]) -> Moments:
     return Moments(*(np.asarray(content[name], dtype=np.float64) for name in ("count", "mean", "m2")))
+
+
+def _signature_to_json(signature: Signature) -> dict[str, Any]:
+    return {
+        "name": signature.name,
+        "probe_s": signature.probe_s,
+        "rate_hz": signature.rate_hz,
+        "starts": signature.starts.tolist(),
+        # Text, for not all readers of Parquet take other bytes in metadata.
+        "samples": base64.b64encode(signature.samples.tobytes()).decode(),
+    }
+
+
+def _signature_from_json(content: Mapping[str, Any]) -> Signature:
+    samples = np.frombuffer(base64.b64decode(content["samples"]), dtype=np.int8)
+    return Signature(
+        name=content["name"],
+        probe_s=content["probe_s"],
+        rate_hz=content["rate_hz"],
+        starts=np.asarray(content["starts"], dtype=np.int64),
+        samples=samples.reshape(-1, 2),
+    )

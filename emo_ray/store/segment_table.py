@@ -1,7 +1,7 @@
 """SegmentTable: all segments of the subjects of a study, as read-only arrays that workers share."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64
@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float32, Int32, Int64
 from emo_ray.corpora.recording import RejectedTrial
 from emo_ray.errors import ProtocolError
 from emo_ray.extraction.base import Modality
+from emo_ray.signals.signature import Signature
 from emo_ray.store.moments import Moments
 from emo_ray.tasks.base import SegmentColumns
 
@@ -33,6 +34,7 @@ class SegmentTable:
     groups : subject to the name it shares with those it was recorded together with
     keys : subject to the content address of its features: names data, configuration and code
     rejected, notes : what the readers and the extraction left out, and what they told of each subject
+    signatures : by subject, what copies of its recordings are known by; only the driver needs them
     """
 
     modalities: tuple[Modality, ...]
@@ -55,6 +57,7 @@ class SegmentTable:
     keys: Mapping[str, str]
     rejected: tuple[RejectedTrial, ...] = ()
     notes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    signatures: Mapping[str, tuple[Signature, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.subject)
@@ -63,6 +66,10 @@ class SegmentTable:
     def columns(self) -> SegmentColumns:
         """What a label rule may look at."""
         return SegmentColumns(self.subject, self.trial, self.index, self.ratings)
+
+    def without_signatures(self) -> "SegmentTable":
+        """What workers are sent."""
+        return replace(self, signatures={})
 
     @property
     def n_bytes(self) -> int:

@@ -13,11 +13,13 @@ import pyarrow.parquet as pq
 from jaxtyping import Shaped
 
 from emo_ray.corpora.base import CorpusConfig
+from emo_ray.corpora.declared import disagreements
 from emo_ray.corpora.recording import Recording
 from emo_ray.errors import StoreError
 from emo_ray.extraction.base import ExtractionConfig, Modality, SegmentRows
 from emo_ray.files import atomic_path
-from emo_ray.store.moments import measure
+from emo_ray.store.identity import signatures_of
+from emo_ray.store.moments import Moments, measure
 from emo_ray.store.schema import StoredSubject, schema_of, to_metadata
 
 _PROBE_BYTES = 1 << 16
@@ -39,7 +41,7 @@ def store_subject(
     kept = [(recording, rows) for recording, rows in found if len(rows.start_s)]
     # The table does not depend on the order in which the reader yields recordings.
     kept.sort(key=lambda pair: (pair[0].session, pair[0].trial, float(pair[1].start_s[0])))
-    modalities = extraction.modalities(kept[0][0]) if kept else ()
+    modalities = _all_modalities(extraction, [recording for recording, _ in kept])
     table = _to_arrow(kept, modalities)
     stored = StoredSubject(
         key=key,
@@ -48,14 +50,11 @@ def store_subject(
         modalities=modalities,
         # over every stored segment: which of them have a label is a matter of the task
         moments={
-            modality.name: measure(
-                np.concatenate([rows.values[modality.name] for _, rows in kept]),
-                np.concatenate([rows.masks[modality.name] for _, rows in kept]),
-            )
-            for modality in modalities
+            modality.name: _moments_of(modality.name, [rows for _, rows in kept]) for modality in modalities
         },
         rejected=(*read.rejected, *refused),
-        notes=read.notes,
+        notes=(*read.notes, *disagreements(corpus.declaration, read)),
+        signatures=signatures_of(read.recordings),
     )
     _write(table.replace_schema_metadata(to_metadata(stored)), path)
     return stored
@@ -75,6 +74,31 @@ def check_writable(store: Path) -> None:
             probe.flush()
     except OSError as error:
         raise StoreError(_explain(store, error)) from error
+
+
+def _all_modalities(extraction: ExtractionConfig, recordings: Sequence[Recording]) -> tuple[Modality, ...]:
+    """Every modality that some recording gives, in the order in which they are met; one has one shape."""
+    found: dict[str, tuple[Modality, str]] = {}
+    for recording in recordings:
+        for item in extraction.modalities(recording):
+            known, trial = found.setdefault(item.name, (item, recording.trial))
+            if item != known:
+                raise StoreError(
+                    f"{recording.subject}: modality {item.name!r} has {item.n_tokens} x {item.n_features} "
+                    f"features in trial {recording.trial}, but {known.n_tokens} x {known.n_features} in "
+                    f"trial {trial}, or others of as many: all trials of a study need the same; check the "
+                    "channels in the files"
+                )
+    return tuple(item for item, _ in found.values())
+
+
+def _moments_of(name: str, rows: Sequence[SegmentRows]) -> Moments:
+    """Over the trials that have this modality; at least one has."""
+    having = [part for part in rows if name in part.values]
+    return measure(
+        np.concatenate([part.values[name] for part in having]),
+        np.concatenate([part.masks[name] for part in having]),
+    )
 
 
 def _group_of(subject: str, recordings: Sequence[Recording]) -> str:
@@ -121,18 +145,21 @@ def _recording_to_arrow(
         if kind == "rating":
             columns[field.name] = rows.ratings.get(name, missing)
         elif kind == "values":
-            # (segments, tokens, features) to (segments, tokens * features)
-            columns[field.name] = _fixed_lists(rows.values[name].reshape(n_rows, -1), field.type)
+            # (segments, tokens, features) to (segments, tokens * features); a modality may be lacking
+            columns[field.name] = _fixed_lists(rows.values.get(name), np.nan, n_rows, field.type)
         elif kind == "mask":
-            columns[field.name] = _fixed_lists(rows.masks[name].astype(np.uint8), field.type)
+            columns[field.name] = _fixed_lists(rows.masks.get(name), 0.0, n_rows, field.type)
     return pa.table(
         {field.name: pa.array(columns[field.name], type=field.type) for field in schema}, schema=schema
     )
 
 
-def _fixed_lists(array: Shaped[np.ndarray, "segments _"], kind: pa.DataType) -> pa.Array:
-    flat = pa.array(np.ascontiguousarray(array).ravel(), type=kind.value_type)
-    return pa.FixedSizeListArray.from_arrays(flat, type=kind)
+def _fixed_lists(
+    array: Shaped[np.ndarray, "segments ..."] | None, missing: float, n_rows: int, kind: pa.DataType
+) -> pa.Array:
+    whole = np.full((n_rows, kind.list_size), missing) if array is None else array
+    content = np.ascontiguousarray(whole.reshape(-1), dtype=kind.value_type.to_pandas_dtype())
+    return pa.FixedSizeListArray.from_arrays(pa.array(content, type=kind.value_type), type=kind)
 
 
 def _write(table: pa.Table, path: Path) -> None:

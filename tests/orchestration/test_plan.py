@@ -8,7 +8,7 @@ import pytest
 from emo_ray.errors import ConfigError, ProtocolError
 from emo_ray.orchestration.plan import make_plan
 from emo_ray.orchestration.policy import Decision, decide
-from emo_ray.protocols.subject_protocols import LeaveOneGroupOut
+from emo_ray.protocols.subject_protocols import LeaveOneGroupOut, LeaveOneSubjectOut
 
 
 def test_every_experiment_and_subject_is_one_run_with_a_name_of_its_own(experiment, table):
@@ -66,3 +66,39 @@ def test_people_recorded_together_are_noted_unless_groups_are_left_out(experimen
 )
 def test_only_memory_that_ran_out_is_worth_a_second_start(error, attempt, decision):
     assert decide(error, attempt) is decision
+
+
+def twins(table):
+    """Rows of S05 are those of S02 again, from another export."""
+    values = table.values["features"].copy()
+    values[table.subject == 4] = 2 * values[table.subject == 1] + 1
+    return dataclasses.replace(table, values={"features": values})
+
+
+def with_rule(experiment, rule):
+    return experiment.model_copy(update={"protocol": LeaveOneSubjectOut(duplicates=rule)})
+
+
+def test_somebody_who_is_in_the_data_twice_is_refused_by_default(experiment, table):
+    with pytest.raises(ProtocolError, match=r"fake/S02 and fake/S05 .*--duplicates group"):
+        make_plan([experiment], twins(table))
+
+
+def test_a_copy_of_somebody_who_takes_no_part_is_no_reason_to_refuse(experiment, table):
+    few = experiment.model_copy(update={"protocol": LeaveOneSubjectOut(n_subjects=4)})
+    assert len(make_plan([few], twins(table)).specs) == 4
+
+
+def test_grouped_copies_are_tested_together_and_noted(experiment, table):
+    plan = make_plan([with_rule(experiment, "group")], twins(table))
+    assert [spec.fold.test for spec in plan.specs] == [
+        ("fake/S01",), ("fake/S02", "fake/S05"), ("fake/S03",), ("fake/S04",)
+    ]  # fmt: skip
+    assert plan.groups["fake/S05"] == plan.groups["fake/S02"]
+    assert "tested together as one person: fake/S02 and fake/S05" in plan.notes[0]
+
+
+def test_ignored_copies_are_told_of_as_a_leak(experiment, table):
+    plan = make_plan([with_rule(experiment, "ignore")], twins(table))
+    assert len(plan.specs) == 5
+    assert plan.notes[0].startswith("LEAK")
