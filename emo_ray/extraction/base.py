@@ -37,6 +37,8 @@ class SegmentRows:
         undefined, or cut from a silent or missing sensor, is not
     ratings : by name, one value a segment, NaN where missing
     rejected : why segments or the whole trial were left out
+    notes : what was done to the signals that a reader of the report should know; the store tells a note of
+        several trials once, and what follows a first ``": "`` is what may differ between them
     """
 
     start_s: Float32[np.ndarray, " segments"]
@@ -44,6 +46,7 @@ class SegmentRows:
     masks: Mapping[str, Bool[np.ndarray, "segments _"]]  # segments tokens
     ratings: Mapping[str, Float32[np.ndarray, " segments"]]
     rejected: tuple[RejectedTrial, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class ExtractionConfig(BaseModel, ABC):

@@ -78,6 +78,7 @@ class EegDescription:
         """
         if not self.electrodes:
             return np.ones(len(self.names(channels)), dtype=bool)
+        # by name, as a pair of electrodes has columns of its own
         had = set(
             self._names(tuple(np.array(self.electrodes)[present_electrodes(channels, self.electrodes)]))
         )
@@ -98,9 +99,11 @@ class EegDescription:
         ------
         SignalError : a band does not fit the rate or the length of a token, or no channel is in the set
         """
+        # columns are then those of the set, whatever the montage
         values, channels = mapped(eeg, self.electrodes)
         n_times, length = values.shape[1], round(token_s * eeg.sfreq)
         first = np.rint(starts_s * eeg.sfreq)
+        # a signal that starts late or ends early has tokens that it does not hold
         inside = (first >= 0) & (first + length <= n_times)
         features = np.full((starts_s.size, len(self._names(channels))), np.nan)
         if inside.any():
@@ -127,7 +130,7 @@ class EegDescription:
         token_s: float,
     ) -> Float[np.ndarray, "tokens features"]:
         """All features of tokens that lie inside the signal, in the order of `_names`."""
-        bands = token_band_features(values, sfreq, starts_s, token_s, self.bands)
+        bands = token_band_features(values, sfreq, starts_s, token_s, self.bands)  # tokens channels*bands
         parts = [bands]
         if "hjorth" in self.extras:
             parts.append(token_hjorth(values, sfreq, starts_s, token_s))
@@ -180,8 +183,10 @@ def mapped(
 
 def cleaned_trial(
     eeg: Signal, cleaning: EegCleaning, starts_s: Float[np.ndarray, " tokens"], token_s: float
-) -> Signal:
-    """The cleaned signal, NaN in tokens in which a channel was silent: filters and references fill these.
+) -> tuple[Signal, tuple[str, ...]]:
+    """The cleaned signal, and what was done to it that a reader of the report should know.
+
+    It is NaN in tokens in which a channel was silent: filters and references fill these.
 
     Parameters
     ----------
@@ -193,18 +198,18 @@ def cleaned_trial(
     ------
     SignalError : the steps do not fit the rate, the length or the channels
     """
-    if cleaning == EegCleaning():
-        return eeg
-    with np.errstate(over="ignore"):  # what single precision can not hold is infinite: missing, to features
-        cleaned = clean_eeg(eeg.values, eeg.sfreq, eeg.channels, cleaning)
+    if cleaning == EegCleaning():  # nothing to do, and so no copy either
+        return eeg, ()
+    cleaned = clean_eeg(eeg.values, eeg.sfreq, eeg.channels, cleaning)
     length = round(token_s * eeg.sfreq)
     first = np.rint(starts_s * eeg.sfreq).astype(np.int64)
     first = first[(first >= 0) & (first + length <= eeg.values.shape[1])]
+    # looked for in the recording and erased in the cleaned signal, which may have another rate
     values = cleaned.values.copy()
     for channel, token in np.argwhere(silent_tokens(eeg.values, first, length)):
         start_s = first[token] / eeg.sfreq
         values[channel, round(start_s * cleaned.sfreq) : round((start_s + token_s) * cleaned.sfreq)] = np.nan
-    return Signal(values, cleaned.sfreq, eeg.unit, eeg.channels, eeg.start_s)
+    return Signal(values, cleaned.sfreq, eeg.unit, eeg.channels, eeg.start_s), cleaned.notes
 
 
 def at_least_half(
@@ -218,5 +223,6 @@ def at_least_half(
     possible : features that count (`EegDescription.possible`)
     """
     n_defined = np.isfinite(tokens[:, possible]).sum(axis=1)
+    # without any possible feature, half of none would be enough
     valid: Bool[np.ndarray, " tokens"] = (n_defined > 0) & (2 * n_defined >= possible.sum())
     return valid

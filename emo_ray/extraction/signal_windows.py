@@ -111,10 +111,11 @@ class SignalWindows(ExtractionConfig):
                 "change one of them"
             )
         step_s = self.token_s or self.hop_s
-        if self.smoothing.kind != "none" and not _is_whole(self.hop_s / step_s):
+        has_holes = self.token_s is not None and self.hop_s > self.segment_s
+        if self.smoothing.kind != "none" and (has_holes or not _is_whole(self.hop_s / step_s)):
             raise ValueError(
                 f"smoothing needs tokens at one distance: make hop_s ({self.hop_s:g} s) a whole number of "
-                f"tokens of {step_s:g} s"
+                f"tokens of {step_s:g} s, and no longer than a segment ({self.segment_s:g} s)"
             )
         return self
 
@@ -154,11 +155,14 @@ class SignalWindows(ExtractionConfig):
             return rejected_rows(recording, reason)
         starts_s, index = grid.distinct()
         values, masks = {}, {}
+        notes: list[str] = []
         try:
             for name, signal in used.items():
-                tokens, valid = self._tokens(name, signal, starts_s, recording.baseline_s)
+                tokens, valid, said = self._tokens(name, signal, starts_s, recording.baseline_s)
+                notes += [f"{name} {note}" for note in said]
                 # one more row stands for the tokens behind the end, whose index is -1
-                values[name] = np.vstack([tokens, np.full((1, tokens.shape[1]), np.nan)])[index]
+                behind = np.full((1, tokens.shape[1]), np.nan)
+                values[name] = np.vstack([tokens, behind])[index]  # segments tokens features
                 masks[name] = np.append(valid, False)[index]
         except SignalError as error:
             return rejected_rows(recording, str(error))
@@ -167,6 +171,7 @@ class SignalWindows(ExtractionConfig):
             values={name: single_precision(part) for name, part in values.items()},
             masks=masks,
             ratings=ratings_at(recording, grid.centres_s),
+            notes=tuple(notes),
         )
 
     def _used(self, recording: Recording) -> dict[str, Signal]:
@@ -185,7 +190,7 @@ class SignalWindows(ExtractionConfig):
     def _grid(self, recording: Recording, used: Mapping[str, Signal]) -> TokenGrid:
         """Where the segments and their tokens lie."""
         first_s = 0.0 if self.baseline == "include" else recording.baseline_s
-        span_s = (first_s, max(_end_s(used), first_s))
+        span_s = (first_s, max(_end_s(used), first_s))  # a trial may end inside its baseline
         if self.segment_s is None:
             return whole_grid(span_s, self._token_s, self.max_tokens, self.longer)
         return sliding_grid(span_s, self.segment_s, self.hop_s, self._token_s)
@@ -211,15 +216,18 @@ class SignalWindows(ExtractionConfig):
 
     def _tokens(
         self, name: str, signal: Signal, starts_s: Float[np.ndarray, " tokens"], baseline_s: float
-    ) -> tuple[Tokens, Bool[np.ndarray, " tokens"]]:
-        """Features of one signal at every token, and which tokens are valid."""
+    ) -> tuple[Tokens, Bool[np.ndarray, " tokens"], tuple[str, ...]]:
+        """Features of one signal at every token, which tokens are valid, and what was done to the signal."""
         if self.baseline == "subtract":
             before_s = sliding_segments(baseline_s, self._token_s, self._token_s)
         else:
             before_s = np.zeros(0)
+        # in one call, so that the trial is cleaned once; on the signal's own clock
         both_s = np.concatenate([before_s, starts_s]) - signal.start_s
+        notes: tuple[str, ...] = ()
         if sensor_of(name) == EEG:
-            tokens, possible = self._eeg_tokens(signal, both_s), self._description.possible(signal.channels)
+            tokens, notes = self._eeg_tokens(signal, both_s)
+            possible = self._description.possible(signal.channels)
         else:
             tokens = self._family_tokens(name, signal, both_s)
             possible = np.ones(tokens.shape[1], dtype=bool)
@@ -230,14 +238,17 @@ class SignalWindows(ExtractionConfig):
         if self.baseline == "subtract":
             # a feature that the baseline leaves undefined becomes NaN: it can not be compared
             tokens = tokens - _mean_over_tokens(before)
-        return tokens, at_least_half(tokens, possible)
+        return tokens, at_least_half(tokens, possible), notes
 
-    def _eeg_tokens(self, eeg: Signal, starts_s: Float[np.ndarray, " tokens"]) -> Tokens:
-        """Band features and the like of the cleaned EEG."""
+    def _eeg_tokens(
+        self, eeg: Signal, starts_s: Float[np.ndarray, " tokens"]
+    ) -> tuple[Tokens, tuple[str, ...]]:
+        """Band features and the like of the cleaned EEG, and what cleaning did."""
         if not np.isfinite(eeg.values).any():
-            return np.full((starts_s.size, len(self._description.names(eeg.channels))), np.nan)
-        cleaned = cleaned_trial(eeg, self.cleaning, starts_s, self._token_s)
-        return self._description.tokens(cleaned, starts_s, self._token_s)
+            # all masked: a reference or bad channels would be refused for want of a good channel
+            return np.full((starts_s.size, len(self._description.names(eeg.channels))), np.nan), ()
+        cleaned, notes = cleaned_trial(eeg, self.cleaning, starts_s, self._token_s)
+        return self._description.tokens(cleaned, starts_s, self._token_s), notes
 
     def _family_tokens(self, name: str, signal: Signal, starts_s: Float[np.ndarray, " tokens"]) -> Tokens:
         family = find_family(name, signal.unit)
@@ -248,6 +259,7 @@ class SignalWindows(ExtractionConfig):
 
 def _end_s(used: Mapping[str, Signal]) -> float:
     """Seconds from the start of the recording to the end of its EEG, or of its longest signal."""
+    # a watch that ran on after the experiment does not make a trial longer
     eegs = [signal for name, signal in used.items() if sensor_of(name) == EEG]
     ends_s = [signal.start_s + signal.values.shape[1] / signal.sfreq for signal in eegs or used.values()]
     return float(max(ends_s, default=0.0))

@@ -94,10 +94,11 @@ class StftTokens(ExtractionConfig):
             return rejected_rows(recording, reason)
         starts_s = grid.segment_starts_s - eeg.start_s
         try:
-            cleaned = cleaned_trial(eeg, self.cleaning, starts_s, self.segment_s)
+            cleaned, notes = cleaned_trial(eeg, self.cleaning, starts_s, self.segment_s)
             pictures = np.stack(self._pictures(cleaned, starts_s))  # segments channels bins frames
         except SignalError as error:
             return rejected_rows(recording, str(error))
+        # segments frames channels*bins
         tokens = pictures.transpose(0, 3, 1, 2).reshape(len(pictures), pictures.shape[3], -1)
         possible = self._possible(eeg, pictures.shape[2])
         return SegmentRows(
@@ -105,6 +106,7 @@ class StftTokens(ExtractionConfig):
             values={MODALITY: single_precision(tokens)},
             masks={MODALITY: np.stack([at_least_half(segment, possible) for segment in tokens])},
             ratings=ratings_at(recording, grid.centres_s),
+            notes=notes,
         )
 
     def _pictures(
@@ -129,6 +131,7 @@ class StftTokens(ExtractionConfig):
 
     def _shape(self, sfreq: float) -> tuple[int, int]:
         """Frequencies and time steps of a picture."""
+        # made, not worked out: the two modes pad and drop differently
         silence = np.zeros((1, round(self.segment_s * sfreq)))
         _, n_bins, n_frames = self._picture(silence, sfreq).shape
         return n_bins, n_frames

@@ -69,10 +69,10 @@ def token_band_features(
 ) -> Float[np.ndarray, "tokens features"]:
     """The quantity of every token, channel and band; columns as in `band_feature_names`.
 
-    NaN stands where a channel is silent in a token or misses a sample of it (``filtered``: or one within
-    reach of the filter; ``published``: only the samples that are read count, and a channel that is constant
-    but not 0 has the power of its offset). Powers below 1e-12 squared microvolts count as that before a
-    logarithm is taken, so no value is infinite.
+    NaN stands where a channel is silent in a token or misses a sample of it (``clean``: more than the few
+    that `token_band_power` bridges; ``filtered``: or one within reach of the filter; ``published``: only the
+    samples that are read count, and a channel that is constant but not 0 has the power of its offset). Powers
+    below 1e-12 squared microvolts count as that before a logarithm is taken, so no value is infinite.
 
     Parameters
     ----------

@@ -5,6 +5,10 @@ more than 30 a segment; difference of the mean heart rate, median and 90th perce
 peaks of the 0.5 to 3.5 Hz band (used here) 1.07 and 4.0 bpm, 0.08 s; the same to 8 Hz 1.09 and 3.8 bpm;
 Elgendi's two moving averages 1.26 and 5.8 bpm, 0.13 s; NeuroKit2 0.2.13 "elgendi" 1.28 and 6.0 bpm, 0.48 s.
 RMSSD is nearest to the device's in the narrow band too (33.7 against 39 to 40 ms apart in the median).
+
+Unlike `emo_ray.features.ecg` nothing here refuses noise. In 21 intervals around each the share of time that
+plausible ones cover is 0.5 in noise at the median, but on real wrists that move it is below that in 16 %
+(WESAD) to 22 % (Stress-Predict), so that a limit would lose hearts. ``plausible_share`` hands the share on.
 """
 
 import numpy as np

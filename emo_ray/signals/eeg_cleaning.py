@@ -34,6 +34,7 @@ from emo_ray.signals.gaps import bridge_gaps, widen
 from emo_ray.signals.interpolation import MIN_GOOD, interpolate_channels
 from emo_ray.signals.resampling import resample, resample_missing
 
+LARGEST = float(np.finfo(np.float32).max)
 LEAST_SHARE_THERE = 0.5  # of the good channels, for an interpolated sample to mean something
 
 
@@ -84,7 +85,8 @@ class CleanedEeg:
 
     Attributes
     ----------
-    values : in the unit given, a row a channel as given, NaN in gaps and in bad channels left so
+    values : in the unit given, a row a channel as given; NaN in gaps, in bad channels left so, and where
+        float32 can not hold what a filter made
     sfreq : Hz
     bad : names of bad channels, and why
     notes : what was done to this signal that a reader of the report should know
@@ -151,8 +153,11 @@ def clean_eeg(
         work = _repair(work, electrode, config.bad_channels)
     if config.reference != "none":
         work = _rereferenced(work, electrode, config.reference)
-    cleaned = np.where(work.missing, np.nan, work.values).astype(np.float32)
-    return CleanedEeg(cleaned, work.sfreq, work.bad, work.notes)
+    # what single precision can not hold is missing
+    unknown = work.missing | (np.abs(work.values) > LARGEST)
+    return CleanedEeg(
+        np.where(unknown, np.nan, work.values).astype(np.float32), work.sfreq, work.bad, work.notes
+    )
 
 
 def _check_names(n_channels: int, names: Sequence[str], config: EegCleaning) -> None:
@@ -183,7 +188,10 @@ def _judge(
     judged = Judged(recorded[electrode], work.values[electrode], sfreq, work.sfreq, names)
     bad = find_bad_channels(judged, limits)
     good = work.good & np.array([name not in bad for name in work.names], dtype=bool)
-    return replace(work, bad=bad, good=good)
+    reasons = "; ".join(f"{name}, {reason}" for name, reason in bad.items())
+    return replace(
+        work, bad=bad, good=good, notes=(*work.notes, f"bad channels: {reasons}") if bad else work.notes
+    )
 
 
 def _without_eyes(work: _Work, config: EyeComponents) -> _Work:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import scipy
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 
 def bridge_gaps(
@@ -30,6 +30,34 @@ def bridge_gaps(
     return bridged, missing
 
 
+def bridge_short_gaps(
+    signal: Float[np.ndarray, "channels times"], longest: int
+) -> Float[np.ndarray, "channels times"]:
+    """Fill gaps of a few samples by straight lines, and leave longer ones and those at the ends as they are.
+
+    The result is of the type given; it is the very signal where no sample is missing.
+
+    Parameters
+    ----------
+    signal : any unit; NaN or infinite where missing
+    longest : samples of a gap
+    """
+    # a sum is finite only where all samples are, and costs less than a look at each
+    with np.errstate(invalid="ignore", over="ignore"):
+        suspect = np.flatnonzero(~np.isfinite(signal.sum(axis=-1)))
+    if not suspect.size:
+        return signal
+    filled = signal.copy()
+    for channel in suspect:
+        gap = ~np.isfinite(signal[channel])
+        starts, stops = runs(gap)
+        short = (stops - starts <= longest) & (starts > 0) & (stops < gap.size)
+        if short.any():
+            places = np.flatnonzero(gap)[np.repeat(short, stops - starts)]
+            filled[channel, places] = np.interp(places, np.flatnonzero(~gap), signal[channel, ~gap])
+    return filled
+
+
 def widen(missing: Bool[np.ndarray, "channels times"], reach: int) -> Bool[np.ndarray, "channels times"]:
     """True also for the ``reach`` samples before and after every True.
 
@@ -47,3 +75,14 @@ def widen(missing: Bool[np.ndarray, "channels times"], reach: int) -> Bool[np.nd
         missing[some], structure=np.ones((1, 2 * reach + 1), dtype=bool)
     )
     return widened
+
+
+def runs(flags: Bool[np.ndarray, " times"]) -> tuple[Int[np.ndarray, " runs"], Int[np.ndarray, " runs"]]:
+    """First sample of every run of True, and the first one behind it.
+
+    Parameters
+    ----------
+    flags : one a sample
+    """
+    edges = np.flatnonzero(np.diff(np.pad(flags, 1).astype(np.int8)))
+    return edges[::2], edges[1::2]

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import scipy
 from jaxtyping import Complex, Complex64, Float, Int8, Int64
-from scipy import fft
 
 from emo_ray.signals.filters import Band
 
@@ -155,7 +154,7 @@ def envelope(
     bins[: part.size] = part
     times_s = np.arange(n_samples) / rate_hz
     # The lowest bin lies elsewhere in a trial of another length: all are moved down by the same frequency.
-    found = fft.ifft(bins) * np.exp(2j * np.pi * (low_hz - band.low_hz) * times_s)
+    found = scipy.fft.ifft(bins) * np.exp(2j * np.pi * (low_hz - band.low_hz) * times_s)
     found[missing[np.minimum((times_s * sfreq).astype(np.int64), signal.size - 1)]] = 0
     edge = int(np.ceil(rate_hz / width_hz))  # samples that the ends of the trial are felt in
     inner: Complex[np.ndarray, " samples"] = found[edge : int(duration_s * rate_hz) - edge]
@@ -177,7 +176,7 @@ def _spectrum(
     step_hz = sfreq / n_padded
     low, high = int(np.ceil(band.low_hz / step_hz)), int(band.high_hz / step_hz)
     # Times frequency first, against 1/f, so that the running mean need not follow a steep slope.
-    part = fft.rfft(signal, n_padded)[low : high + 1] * np.arange(low, high + 1)
+    part = scipy.fft.rfft(signal, n_padded)[low : high + 1] * np.arange(low, high + 1)
     power = scipy.ndimage.uniform_filter1d(np.abs(part) ** 2, max(5, part.size // WHITENING), mode="nearest")
     flat = (
         part
@@ -223,10 +222,10 @@ class ProbeSet:
 
 def probe_set(probes: Sequence[Probe], n_samples: int) -> ProbeSet:
     """Make ready to be searched for in signatures of at most so many samples."""
-    n_times = fft.next_fast_len(n_samples)
+    n_times = scipy.fft.next_fast_len(n_samples)
     spectra = np.zeros((len(probes), n_times), dtype=np.complex64)
     for row, probe in enumerate(probes):
-        spectra[row] = fft.fft(probe.samples[:n_times], n_times).conj()
+        spectra[row] = scipy.fft.fft(probe.samples[:n_times], n_times).conj()
     return ProbeSet(tuple(probes), n_times, spectra)
 
 
@@ -237,7 +236,7 @@ def likeness(searched: ProbeSet, signature: Signature, own: bool = False) -> Flo
     the probes are from, and each probe's own place does not count.
     """
     samples = signature.envelope
-    spectrum = fft.fft(samples, searched.n_times)
+    spectrum = scipy.fft.fft(samples, searched.n_times)
     energy = np.concatenate([[0.0], np.cumsum(np.abs(samples) ** 2, dtype=np.float64)])
     quiet = QUIET * energy[-1] / samples.size
     found = np.zeros(len(searched.probes))
@@ -248,7 +247,7 @@ def likeness(searched: ProbeSet, signature: Signature, own: bool = False) -> Flo
         loudness = 1.0 / np.maximum(energy[length:] - energy[:-length], quiet * length).astype(np.float32)
         for row in (row for row, probe in enumerate(searched.probes) if probe.samples.size == length):
             # Circular, but the shifts that wrap around are cut off.
-            crossed = fft.ifft(spectrum * searched.spectra[row])[: loudness.size]
+            crossed = scipy.fft.ifft(spectrum * searched.spectra[row])[: loudness.size]
             alike = (crossed.real**2 + crossed.imag**2) * loudness
             start = searched.probes[row].start
             if own:

@@ -55,6 +55,22 @@ def sum_over_tokens(
     return np.add.reduceat(padded, edges, axis=1)[:, ::2]  # odd entries are the stretches between tokens
 
 
+def count_in_tokens(
+    flags: Bool[np.ndarray, "channels times"], starts: Int[np.ndarray, " tokens"], length: int
+) -> Int[np.ndarray, "channels tokens"]:
+    """How many True each token holds.
+
+    Parameters
+    ----------
+    flags : one a sample
+    starts, length : in samples, as `token_samples` gives them
+    """
+    running = np.zeros((flags.shape[0], flags.shape[1] + 1), dtype=np.int32)  # half the memory to touch
+    np.cumsum(flags, axis=1, out=running[:, 1:])
+    counts: Int[np.ndarray, "channels tokens"] = running[:, starts + length] - running[:, starts]
+    return counts
+
+
 def any_in_tokens(
     flags: Bool[np.ndarray, "channels times"], starts: Int[np.ndarray, " tokens"], length: int
 ) -> Bool[np.ndarray, "channels tokens"]:
@@ -65,10 +81,7 @@ def any_in_tokens(
     flags : one a sample
     starts, length : in samples, as `token_samples` gives them
     """
-    running = np.zeros((flags.shape[0], flags.shape[1] + 1), dtype=np.int64)
-    np.cumsum(flags, axis=1, out=running[:, 1:])
-    counts: Int[np.ndarray, "channels tokens"] = running[:, starts + length] - running[:, starts]
-    return counts > 0
+    return count_in_tokens(flags, starts, length) > 0
 
 
 def silent_tokens(

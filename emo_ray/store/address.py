@@ -20,9 +20,9 @@ def subject_keys(
 ) -> dict[str, str]:
     """Content address of every subject's features.
 
-    The same recordings in another folder have the same address; a changed file, option or line of
-    code that makes features has another. Digests of unchanged files (path, size, mtime) are remembered in
-    the store.
+    The same corpus in another folder has the same address; a changed file, option or line of code that makes
+    features has another, and so has a file that was moved within the corpus: some are told apart by their
+    folders alone. Digests of unchanged files (path, size, mtime) are remembered in the store.
     """
     known = _load_digests(store)
     digests = {path: _digest(path, known) for paths in files.values() for path in paths}
@@ -39,7 +39,7 @@ def subject_keys(
     )
     return {
         subject: text_digest(
-            "\n".join([recipe, subject, *(f"{path.name} {digests[path]}" for path in paths)])
+            "\n".join([recipe, subject, *(f"{_place(path, corpus.path)} {digests[path]}" for path in paths)])
         )
         for subject, paths in files.items()
     }
@@ -52,6 +52,12 @@ def stored_path(store: Path, subject: str, key: str) -> Path:
     folder = "".join(letter if letter.isalnum() else "-" for letter in corpus)[:40] or "corpus"
     # 16 digits of the key tell files apart; the whole key is in the metadata, and is compared there.
     return store / folder / f"{safe}-{key[:16]}.parquet"
+
+
+def _place(path: Path, folder: Path) -> str:
+    """Where a file lies below the folder of its corpus; its name alone, where it lies elsewhere."""
+    is_below = path != folder and path.is_relative_to(folder)
+    return path.relative_to(folder).as_posix() if is_below else path.name
 
 
 def _identity(config: BaseModel, leave_out: set[str] | None = None) -> dict[str, object]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Shaped
 
+from emo_ray.corpora.account import Account
 from emo_ray.corpora.base import CorpusConfig
 from emo_ray.corpora.declared import disagreements
 from emo_ray.corpora.recording import Recording
@@ -53,7 +54,7 @@ def store_subject(
             modality.name: _moments_of(modality.name, [rows for _, rows in kept]) for modality in modalities
         },
         rejected=(*read.rejected, *refused),
-        notes=(*read.notes, *disagreements(corpus.declaration, read)),
+        notes=(*read.notes, *disagreements(corpus.declaration, read), *_extraction_notes(subject, kept)),
         signatures=signatures_of(read.recordings),
     )
     _write(table.replace_schema_metadata(to_metadata(stored)), path)
@@ -105,6 +106,18 @@ def _group_of(subject: str, recordings: Sequence[Recording]) -> str:
     """The group of a subject: the one it shares with others in any of its recordings, else itself."""
     shared = sorted({recording.group for recording in recordings} - {subject})
     return shared[0] if shared else subject
+
+
+def _extraction_notes(subject: str, kept: Sequence[tuple[Recording, SegmentRows]]) -> tuple[str, ...]:
+    """What extraction did to the signals, each fact once with its trials, as readers tell theirs."""
+    account = Account(subject, subject)
+    several = len({recording.session for recording, _ in kept}) > 1
+    for recording, rows in kept:
+        trial = f"{recording.session}/{recording.trial}" if several else recording.trial
+        for note in rows.notes:
+            fact, _, detail = note.partition(": ")
+            account.note(trial, fact, detail)
+    return account.notes()
 
 
 def _to_arrow(kept: Sequence[tuple[Recording, SegmentRows]], modalities: Sequence[Modality]) -> pa.Table:

@@ -113,6 +113,16 @@ def test_cleaning_takes_the_hum_out_of_the_features():
     assert cleaned.values["eeg"][0, 0, gamma] < plain.values["eeg"][0, 0, gamma] - 3
 
 
+def test_what_cleaning_did_is_told_with_the_name_of_the_signal():
+    five = np.vstack([NOISE, NOISE[:1]])[:, : 63 * 128].astype(np.float32)
+    signal = Signal(five, 128.0, "uV", (*CHANNELS, "VEO"))
+    rows = SignalWindows(cleaning=EegCleaning(reference="average")).segments(
+        trial(eda=gsr(), chest_eeg=signal)
+    )
+    assert rows.notes == ("chest_eeg no electrodes, so filtered and resampled only: VEO",)
+    assert SignalWindows(cleaning=EegCleaning(low_hz=1.0)).segments(trial()).notes == ()
+
+
 def test_electrodes_are_found_by_name_and_absent_ones_do_not_mask_a_token():
     extraction = SignalWindows(electrodes="EMO14")
     plain, mapped = SignalWindows().segments(trial()), extraction.segments(trial())

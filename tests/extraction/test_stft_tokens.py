@@ -8,6 +8,7 @@ from emo_ray.corpora.recording import Recording, Signal
 from emo_ray.errors import ConfigError
 from emo_ray.extraction.stft_tokens import StftTokens
 from emo_ray.features.stft import clean_stft, published_stft
+from emo_ray.signals.eeg_cleaning import EegCleaning
 
 TIMES_S = np.arange(0, 63, 1 / 128)
 NOISE = np.random.default_rng(0).normal(size=(2, TIMES_S.size))
@@ -53,6 +54,13 @@ def test_a_silent_channel_is_undefined_and_does_not_touch_the_other():
     values = StftTokens().segments(trial(silent)).values["eeg"]
     assert np.isnan(values[:, :, 45:]).all()
     assert np.isfinite(values[:, :, :45]).all()
+
+
+def test_what_cleaning_did_is_told():
+    channels = ("Fp1", "T4", "Cz", "Oz", "VEO")
+    five = np.random.default_rng(1).normal(size=(5, TIMES_S.size))
+    rows = StftTokens(cleaning=EegCleaning(reference="average")).segments(trial(five, channels))
+    assert rows.notes == ("no electrodes, so filtered and resampled only: VEO",)
 
 
 @pytest.mark.parametrize("mode", ["clean", "published"])

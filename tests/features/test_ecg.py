@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from emo_ray.corpora.eegmat import Eegmat
 from emo_ray.errors import SignalError
 from emo_ray.features.ecg import ECG_FEATURES, ecg_in_spans, ecg_tokens, find_beats
 
@@ -159,3 +160,54 @@ def test_spans_of_a_sensor_that_is_off_or_of_one_second_have_no_heart():
 def test_a_clipped_lead_keeps_its_heart_rate_in_spans():
     clipped = np.clip(METRONOME, -50, 300)
     assert_allclose(ecg_in_spans(clipped, SFREQ, np.array([10.0, 30.0]), 20.0)[:, 0], 75, atol=0.3)
+
+
+def coloured_noise(exponent: float, seconds: int, seed: int) -> np.ndarray:
+    """Power falls with frequency to the power of ``exponent``."""
+    spectrum = np.fft.rfft(np.random.default_rng(seed).normal(size=round(seconds * SFREQ)))
+    hz = np.fft.rfftfreq(round(seconds * SFREQ), 1 / SFREQ)
+    return np.fft.irfft(spectrum / np.maximum(hz, 0.1) ** (exponent / 2))
+
+
+@pytest.mark.parametrize("exponent", [0, 1, 2], ids=["white", "pink", "brown"])
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_noise_has_no_heart(exponent, seed):
+    assert find_beats(coloured_noise(exponent, 120, seed), SFREQ).times_s.size == 0
+
+
+def test_an_electrode_that_falls_off_takes_its_beats_and_leaves_those_before():
+    ecg = synthetic_ecg(np.arange(0.5, 240, 0.8), 240, noise=20)
+    ecg[round(120 * SFREQ) :] = 20 * coloured_noise(0, 120, seed=0)
+    beats = find_beats(ecg, SFREQ)
+    # ten beats beside the noise may go
+    assert_allclose(beats.times_s[beats.times_s < 112], np.arange(0.5, 112, 0.8), atol=0.02)
+    assert beats.times_s.max() < 121
+    tokens = ecg_tokens(ecg, SFREQ, np.arange(136.0, 235.0))  # 30 s hold no beat
+    rest = [name for name in ECG_FEATURES if name != "qrs_power_share"]  # it needs no beats
+    assert all(np.isnan(column(tokens, name)).all() for name in rest)
+
+
+def test_an_irregular_heart_keeps_its_beats():
+    rr = np.random.default_rng(0).normal(0.7, 0.7 * 0.15, 200)  # far beyond a healthy heart's 5 %
+    truth = 0.5 + np.cumsum(rr)
+    assert find_beats(synthetic_ecg(truth, truth[-1] + 1), SFREQ).times_s.size == truth.size
+
+
+@pytest.mark.parametrize("off", [0.0, 7.0, np.nan])
+def test_a_sensor_that_is_off_between_two_stretches_takes_no_beats_around_it(off):
+    ecg = synthetic_ecg(np.arange(0.5, 240, 0.8), 240)
+    ecg[round(20 * SFREQ) : round(220 * SFREQ)] = off  # 25 beats on either side
+    found = find_beats(ecg, SFREQ)
+    assert 48 <= found.times_s.size <= 51
+    assert np.isnan(found.rr_s).sum() <= 3
+
+
+def test_recordings_without_a_heart_have_no_beats_and_those_of_the_same_people_have(shared_data):
+    corpus = Eegmat(path=shared_data / "eegmat")
+    without = {"Subject02": "rest", "Subject13": "rest", "Subject20": "arithmetic", "Subject35": "arithmetic"}
+    for subject, trial in without.items():
+        for recording in corpus.read_subject(f"eegmat/{subject}").recordings:
+            ecg = recording.signals["ecg"]
+            beats = find_beats(ecg.values[0].astype(np.float64), ecg.sfreq)
+            # 62 s: one beat a second at the least
+            assert beats.times_s.size == 0 if recording.trial == trial else beats.times_s.size > 55

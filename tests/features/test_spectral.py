@@ -73,13 +73,56 @@ def test_many_blocks_equal_one_block(monkeypatch):
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_a_missing_sample_takes_its_channel_and_token_only(bad):
-    eeg = noise()
-    eeg[1, 7 * 200 + 3] = bad
-    power = token_band_power(eeg, SFREQ, np.arange(20.0), 1.0, SJTU_BANDS).reshape(20, 3, 5)
+def test_a_gap_takes_its_channel_and_token_only(bad):
+    eeg = noise(seconds=60)
+    eeg[1, 7 * 200 + 3 : 7 * 200 + 14] = bad  # 55 ms
+    power = token_band_power(eeg, SFREQ, np.arange(0, 60, 1.0), 1.0, SJTU_BANDS).reshape(60, 3, 5)
     assert np.isnan(power[7, 1]).all()
     power[7, 1] = 0.0
     assert np.isfinite(power).all()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_one_lost_sample_counts_as_lying_on_the_line_between_its_neighbours(bad):
+    lost, mended = noise(), noise()
+    lost[1, 1403] = bad
+    mended[1, 1403] = (mended[1, 1402] + mended[1, 1404]) / 2
+    starts = np.arange(20.0)
+    found, expected = (token_band_power(eeg, SFREQ, starts, 1.0, SJTU_BANDS) for eeg in (lost, mended))
+    assert_allclose(found, expected, rtol=1e-12)
+    assert np.isnan(lost[1, 1403]) == np.isnan(bad)  # what was given stays as it is
+
+
+@pytest.mark.parametrize(("places", "defined"), [((20, 30), True), ((20, 31), False), ((0, 1), False)])
+def test_a_gap_of_50_ms_is_bridged_but_no_longer_one_and_none_at_the_end(places, defined):
+    eeg = noise(1)
+    eeg[0, slice(*places)] = np.nan
+    power = token_band_power(eeg, SFREQ, np.array([0.0]), 10.0, SJTU_BANDS)
+    assert np.isfinite(power).all() == defined
+
+
+@pytest.mark.parametrize(("n_lost", "defined"), [(10, True), (11, False)])
+def test_a_token_may_lack_a_twentieth_of_its_samples(n_lost, defined):
+    eeg = noise(1)
+    eeg[0, 5 : 5 + 15 * n_lost : 15] = np.nan  # 10 of the 200 samples of the first second
+    power = token_band_power(eeg, SFREQ, np.array([0.0, 3.0]), 1.0, SJTU_BANDS)
+    assert np.isfinite(power).all(axis=1).tolist() == [defined, True]
+
+
+def test_the_worst_gaps_that_are_bridged_move_entropy_less_than_it_scatters():
+    rng = np.random.default_rng(0)
+    hz = np.fft.rfftfreq(80_000, 1 / SFREQ)
+    whole = 60 * np.fft.irfft(np.fft.rfft(rng.normal(size=(4, 80_000))) / np.sqrt(np.maximum(hz, 0.5)))
+    gappy, starts = whole.copy(), np.arange(0, 400, 10.0)
+    for slot in np.flatnonzero(rng.random(400) < 0.99):  # a gap of 50 ms in each second: 5 %
+        at = slot * 200 + rng.integers(10, 180)
+        gappy[:, at : at + 10] = np.nan
+    power = [token_band_power(eeg, SFREQ, starts, 10.0, SJTU_BANDS) for eeg in (whole, gappy)]
+    error = 0.5 * np.log(power[1] / power[0]).reshape(40, 4, 5)
+    scatter = 0.5 * np.log(power[0]).reshape(40, 4, 5).std(axis=0).mean(axis=0)
+    moved = np.sqrt(np.square(error).mean(axis=(0, 1)))  # NaN, and so failing, where a token is lost
+    assert (moved < 0.75 * scatter).all()
+    assert moved.max() < 0.05
 
 
 def test_a_silent_channel_is_nan_and_one_that_moves_once_is_not():

@@ -47,6 +47,16 @@ def test_filters_keep_the_rhythm_and_take_drift_and_hum():
     assert_allclose(cleaned.values[0, 500:-500], rhythm[500:-500], atol=0.3)
 
 
+def test_what_single_precision_can_not_hold_is_missing():
+    values = field()
+    values[4, 1000:1003] = np.float32(3.3e38) * np.array([1, -1, 1], dtype=np.float32)
+    # the filter rings beyond the largest number beside a spike that just fits
+    cleaned = clean_eeg(values, SFREQ, SJTU62, EegCleaning(low_hz=30.0)).values
+    assert np.isnan(cleaned[4]).any()
+    assert not np.isinf(cleaned).any()
+    assert np.isfinite(np.delete(cleaned, 4, axis=0)).all()
+
+
 def test_resampling_gives_the_new_rate_and_keeps_seconds():
     cleaned = clean_eeg(field(), SFREQ, SJTU62, EegCleaning(sfreq=128.0))
     assert cleaned.sfreq == 128.0
@@ -77,6 +87,11 @@ def test_each_fault_is_found_and_named(kind):
     bad = clean_eeg(spoil(field(), kind), SFREQ, SJTU62, FIND).bad
     assert list(bad) == ["P3"]
     assert bad["P3"].startswith(kind)
+
+
+def test_what_makes_a_channel_bad_is_noted():
+    cleaned = clean_eeg(spoil(field(), "flat"), SFREQ, SJTU62, REPAIR)
+    assert cleaned.notes == (f"bad channels: P3, {cleaned.bad['P3']}", "interpolated: P3")
 
 
 def test_a_fault_at_the_old_names_is_found_by_the_name_in_the_file():
