@@ -10,9 +10,9 @@ ARGS ?=
 loso: $(VENV)/.installed
 	$(BIN)/python jobs/loso_amigos.py $(ARGS)
 
-## the default test suite: no GPU, no network
+## the default test suite: no GPU, no network; a file a core, each core with a Ray cluster of its own
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

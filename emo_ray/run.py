@@ -144,6 +144,7 @@ def segment_data(experiment: ExperimentConfig, table: SegmentTable, scaler: Scal
         heads=experiment.task.heads,
         affine=scaler.affine,
         nuisance=table.nuisance if "nuisance" in experiment.references else None,
+        features={modality.name: modality.features for modality in table.modalities},
     )
 
 

@@ -13,6 +13,18 @@ os.environ.pop("EMO_RAY_ROOT", None)
 
 
 @pytest.fixture(scope="session")
+def local_cluster():
+    """One Ray cluster for all tests of this process; jobs that run in it find it and start none.
+
+    Each process of a parallel test run has its own, on ports and in a folder that Ray picks.
+    """
+    from emo_ray.orchestration.cluster import cluster
+
+    with cluster(n_cpus=2):
+        yield
+
+
+@pytest.fixture(scope="session")
 def shared_data() -> Path:
     folder = Path(__file__).parents[1].parent / "shared" / "data"
     if not folder.is_dir():

@@ -27,8 +27,8 @@ def loso(pytestconfig, work, strength):
         corpus=corpus,
         extraction=extraction,
         task=corpus.tasks()["affect"],
-        model=job.model,
-        training=job.training,
+        model=job.own_model,
+        training=job.own_training,
         protocol=LeaveOneSubjectOut(),
     )
     return [execute(spec, table).record for spec in make_plan([experiment], table).specs]

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from emo_ray.training.augmentation import AugmentationConfig
 from emo_ray.training.losses import LossConfig, PublishedProcedure, published_loss
 from emo_ray.training.metrics import METRICS
 from emo_ray.training.optimizer import OptimizerConfig, PlateauConfig
@@ -22,6 +23,7 @@ class TrainingConfig(BaseModel):
     optimizer: OptimizerConfig = OptimizerConfig()
     plateau: PlateauConfig = PlateauConfig()
     loss: LossConfig = LossConfig()
+    augmentation: AugmentationConfig = AugmentationConfig()
     patience: int = Field(12, ge=1, description="epochs without improvement on validation before the stop")
     min_delta: float = Field(1e-4, ge=0, description="less than this is no improvement")
     monitor: str = Field(

@@ -1,7 +1,7 @@
 """SegmentData: read-only views of all segments, and batches of them by row number."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -56,6 +56,7 @@ class SegmentData:
     subject : subject codes
     targets : head to class code, value, or 0 and 1; NaN where undefined
     nuisance : what no network is given: clock, place in the trial, live sensors; for the nuisance reference
+    features : names of the features by modality, which tell augmentation of channels and frequencies
 
     Raises
     ------
@@ -69,6 +70,7 @@ class SegmentData:
     heads: tuple[Head, ...]
     affine: Affine
     nuisance: Float32[np.ndarray, "segments _"] | None = None
+    features: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         problems = [problem for name in self.values for problem in self._modality_problems(name)]

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from emo_ray.errors import ConfigError, TrainingError
 from emo_ray.models.base import SegmentModel
 from emo_ray.training.checkpoint import Checkpointer
+from emo_ray.training.children import AugmentedRows, Augmenter
 from emo_ray.training.config import TrainingConfig
-from emo_ray.training.data import SegmentData, shuffled_batches
+from emo_ray.training.data import Batch, SegmentData, shuffled_batches
 from emo_ray.training.losses import TargetStatistics, TrainingLoss, fit_targets
 from emo_ray.training.metrics import direction_of, score
 from emo_ray.training.seeding import Streams
@@ -116,6 +117,7 @@ class _Run:
     statistics: TargetStatistics
     device: torch.device
     limit_s: float | None = None
+    augmenter: Augmenter | None = None
 
     def __post_init__(self) -> None:
         self.model.to(self.device)  # before the optimizer is built: it keeps references to the weights
@@ -170,17 +172,18 @@ def train(
 
     Parameters
     ----------
-    streams : an epoch takes ``("shuffle", epoch)`` and ``("dropout", epoch)`` from it
+    streams : an epoch takes ``("shuffle", epoch)`` and ``("dropout", epoch)`` from it, and augmentation
+        those under ``"augmentation"``
 
     Raises
     ------
-    TrainingError : a side without targets, or a loss that is not finite
+    TrainingError : a side without targets, a loss that is not finite, or augmentation that has no use here
     ConfigError : a monitored metric that this task does not have
     """
     rows = _defined_rows(data, rows)
     if len(rows.validation) == 0:
         return _train_to_the_end(model, data, rows, config, streams, runtime)
-    run = _start(model, data, rows, config, runtime)
+    run = _start(model, data, rows, config, streams, runtime)
     for epoch in range(len(run.history), config.max_epochs):  # a resumed run has its history back
         train_metrics = train_epoch(run, rows.train, epoch, streams)
         validation_metrics = evaluate(run, rows.validation, epoch)
@@ -206,7 +209,7 @@ def _train_to_the_end(
     runtime: Runtime,
 ) -> FittedModel:
     """Train for all epochs; the plateau follows the training loss, for there is no other."""
-    run = _start(model, data, rows, config.model_copy(update={"monitor": "loss"}), runtime)
+    run = _start(model, data, rows, config.model_copy(update={"monitor": "loss"}), streams, runtime)
     for epoch in range(len(run.history), config.max_epochs):
         train_metrics = train_epoch(run, rows.train, epoch, streams)
         run.history.append({"epoch": epoch, "train": train_metrics, "validation": {}})
@@ -219,16 +222,23 @@ def _train_to_the_end(
 
 
 def _start(
-    model: SegmentModel, data: SegmentData, rows: Split, config: TrainingConfig, runtime: Runtime
+    model: SegmentModel,
+    data: SegmentData,
+    rows: Split,
+    config: TrainingConfig,
+    streams: Streams,
+    runtime: Runtime,
 ) -> _Run:
     statistics = fit_targets(data.heads, data.targets, rows.train, config.loss.standardise_values)
     run = _Run(model, data, config, statistics, torch.device(runtime.device), runtime.limit_s)
+    if config.augmentation.ratio > 0:
+        run.augmenter = Augmenter(data, rows.train, config.augmentation, streams)
     _resume(run, runtime.checkpointer)
     return run
 
 
 def train_epoch(run: _Run, rows: Int[np.ndarray, " rows"], epoch: int, streams: Streams) -> dict[str, float]:
-    """One pass over the train rows in the epoch's own random order.
+    """One pass over the train rows, and their children where there are any, in the epoch's own random order.
 
     Raises
     ------
@@ -236,9 +246,12 @@ def train_epoch(run: _Run, rows: Int[np.ndarray, " rows"], epoch: int, streams: 
     """
     run.model.train()
     torch.manual_seed(streams.integer("dropout", epoch))  # so a resumed run needs no generator state
-    batches = shuffled_batches(rows, run.config.batch_size, streams.generator("shuffle", epoch))
+    source = run.data if run.augmenter is None else run.augmenter.epoch(epoch)
+    examples = source.examples if isinstance(source, AugmentedRows) else rows
+    batches = shuffled_batches(examples, run.config.batch_size, streams.generator("shuffle", epoch))
     # losses are read once an epoch: on CUDA every earlier look would wait for the device
-    losses = torch.stack([train_step(run, batch) for batch in batches]).double().cpu()
+    steps = [train_step(run, source.batch(batch, run.device)) for batch in batches]
+    losses = torch.stack(steps).double().cpu()
     broken = (~losses.isfinite()).nonzero()
     if len(broken):
         first = int(broken[0])
@@ -251,10 +264,9 @@ def train_epoch(run: _Run, rows: Int[np.ndarray, " rows"], epoch: int, streams: 
     return {"loss": float((losses * sizes).sum() / sizes.sum())}
 
 
-def train_step(run: _Run, rows: Int[np.ndarray, " batch"]) -> Tensor:
+def train_step(run: _Run, batch: Batch) -> Tensor:
     """One step down the gradient; returns the loss of the batch, penalty left out."""
     run.check_time()
-    batch = run.data.batch(rows, run.device)
     with _autocast(run):
         outputs = run.model(batch.x, batch.mask)
     loss, _ = run.loss(outputs, batch.targets)  # outside autocast, in float32

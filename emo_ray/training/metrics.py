@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Int, Shaped
-from sklearn.metrics import average_precision_score
 
 from emo_ray.errors import ConfigError
 from emo_ray.tasks.base import Head, HeadKind
@@ -92,6 +91,9 @@ def pr_auc(probability: Numbers, target: Numbers, threshold: float) -> float:
     """Average precision; NaN where only one outcome occurs. The threshold is not used."""
     if len(target) == 0 or np.ptp(target) == 0:
         return NAN
+    # Late: only event heads need it, and a first training step does not wait for it.
+    from sklearn.metrics import average_precision_score
+
     return float(average_precision_score(target, probability))
 
 

@@ -1,6 +1,7 @@
 """Bad input gets a sentence with the next step, a non-zero exit code, and no traceback."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,11 +19,17 @@ AMIGOS = LosoJob("loso_amigos", lambda data: Amigos(path=data), MlpConfig(), sca
 TABLE = LosoJob("loso_table", lambda data: FeatureTable(path=data), MlpConfig(), scaling="train")
 
 
-@pytest.fixture
-def corpus(tmp_path):
-    folder = tmp_path / "amigos"
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("written")
     AmigosFiles(n_subjects=4, videos=("10",), seed=0).write(folder)
     return folder
+
+
+@pytest.fixture
+def corpus(written, tmp_path):
+    """A copy, for some tests break it."""
+    return Path(shutil.copytree(written, tmp_path / "amigos"))
 
 
 @pytest.fixture
@@ -123,15 +130,9 @@ def test_a_root_that_is_a_file_is_refused_with_the_next_step(complain, corpus, t
 
 
 @pytest.mark.ray
+@pytest.mark.usefixtures("local_cluster")
 class TestInsideACluster:
     """What only turns up when features are computed or folds are planned."""
-
-    @pytest.fixture(scope="class", autouse=True)
-    def local_cluster(self):
-        from emo_ray.orchestration.cluster import cluster
-
-        with cluster(n_cpus=2):
-            yield
 
     def test_a_truncated_file_is_named_and_the_other_subjects_stay_stored(self, complain, corpus, tmp_path):
         path = next(corpus.rglob("*P02.mat"))

@@ -13,22 +13,18 @@ from emo_ray.models.mlp import MlpConfig
 from emo_ray.results.study_folder import load_study, open_folder
 from emo_ray.testing.fake_search import FakeSearchConfig, fake_search
 
-pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore")]
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.usefixtures("local_cluster"),
+]
 
 CORPUS = {"corpus": lambda data: FakeCorpus(path=data, n_subjects=6), "model": MlpConfig(hidden=(4,))}
 SWEEP, LOSO = SweepJob("sweep_fake", **CORPUS), LosoJob("loso_fake", **CORPUS)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def local_cluster():
-    from emo_ray.orchestration.cluster import cluster
-
-    with cluster(n_cpus=2):
-        yield
-
-
 @pytest.fixture(scope="module")
-def root(tmp_path_factory):
+def root(local_cluster, tmp_path_factory):
     """A root with a sweep that leaves two people unseen, one that has seen everybody, and a nested one."""
     root = tmp_path_factory.mktemp("root")
     shared = ["--data", ".", "--root", str(root), "--tracking-uri", "none", "--epochs", "4"]

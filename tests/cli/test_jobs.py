@@ -10,16 +10,12 @@ import pytest
 from emo_ray.cli.job import run_loso
 from emo_ray.testing.amigos_files import AmigosFiles
 
-pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore")]
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.usefixtures("local_cluster"),
+]
 JOBS = Path(__file__).parents[2] / "jobs"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def local_cluster():
-    from emo_ray.orchestration.cluster import cluster
-
-    with cluster(n_cpus=2):
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +23,12 @@ def amigos(tmp_path_factory):
     folder = tmp_path_factory.mktemp("amigos")
     AmigosFiles(n_subjects=4, videos=("10", "13", "18", "20"), seed=1).write(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """One root for all jobs: the second job on the same recordings finds their features."""
+    return tmp_path_factory.mktemp("root")
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +56,8 @@ def run(job, root, capsys, *arguments):
     return json.loads(Path(capsys.readouterr().out.strip().splitlines()[-1]).read_text())
 
 
-def test_amigos_runs_its_default_task_in_both_columns(amigos, tmp_path, capsys):
-    summary = run("loso_amigos", tmp_path, capsys, "--data", str(amigos))
+def test_amigos_runs_its_default_task_in_both_columns(amigos, root, capsys):
+    summary = run("loso_amigos", root, capsys, "--data", str(amigos))
     assert summary["counts"] == {"planned": 8, "finished": 8, "failed": 0, "missing": 0}
     assert [section["column"] for section in summary["sections"]] == ["flat", "transductive"]
 
@@ -76,8 +78,8 @@ def test_amigos_runs_its_default_task_in_both_columns(amigos, tmp_path, capsys):
     ],
     ids=" ".join,
 )
-def test_amigos_runs_with_its_switches(amigos, tmp_path, capsys, arguments):
-    summary = run("loso_amigos", tmp_path, capsys, "--data", str(amigos), "--scaling", "train", *arguments)
+def test_amigos_runs_with_its_switches(amigos, root, capsys, arguments):
+    summary = run("loso_amigos", root, capsys, "--data", str(amigos), "--scaling", "train", *arguments)
     assert summary["counts"]["failed"] == 0
     assert summary["counts"]["finished"] >= 1
 

@@ -8,16 +8,20 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from runpy import run_path
 
 import numpy as np
 import pytest
 
+from emo_ray.cli.job import run_loso
+from emo_ray.cli.main import main
 from emo_ray.results.journal import JOURNAL
 
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore")]
 
 PROJECT = Path(__file__).parents[2]
-N_SUBJECTS = 6
+JOB = PROJECT / "jobs" / "loso_table.py"
+N_SUBJECTS = 4
 
 
 @pytest.fixture(scope="module")
@@ -35,17 +39,15 @@ def table(tmp_path_factory):
     return path
 
 
+def arguments(table, root):
+    """Long enough to be killed in its middle."""
+    place = ["--data", str(table), "--root", str(root), "--study", "killed"]
+    return [*place, "training.max_epochs=50", "training.patience=50"]
+
+
 def start(table, root):
-    """The job in a process of its own; long enough to be killed in its middle."""
-    command = [
-        sys.executable,
-        str(PROJECT / "jobs" / "loso_table.py"),
-        "--data",
-        str(table),
-        "--root",
-        str(root),
-    ]
-    command += ["--study", "killed", "training.max_epochs=50", "training.patience=50"]
+    """The job in a process of its own."""
+    command = [sys.executable, str(JOB), *arguments(table, root)]
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), "CUDA_VISIBLE_DEVICES": ""}
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -79,21 +81,25 @@ def mlflow_runs(root):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(table, tmp_path_factory):
-    return finish(start(table, tmp_path_factory.mktemp("undisturbed")))
+def undisturbed(local_cluster, table, tmp_path_factory):
+    """Summary of the study from one go, in this process."""
+    root = tmp_path_factory.mktemp("undisturbed")
+    with pytest.raises(SystemExit) as ended:
+        run_loso(run_path(str(JOB))["JOB"], arguments(table, root))
+    assert ended.value.code == 0
+    return json.loads((root / "studies" / "killed" / "report" / "summary.json").read_text())
 
 
 @pytest.fixture(scope="module")
 def continued(table, tmp_path_factory):
-    """Root and summary of a study whose driver was killed twice before it was let run to its end."""
+    """Root and summary of a study whose driver was killed before it was let run to its end."""
     root = tmp_path_factory.mktemp("continued")
-    for n_records in (3, 7):
-        process = start(table, root)
-        wait_for_records(process, root, n_records)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-        process.stderr.close()
+    process = start(table, root)
+    wait_for_records(process, root, 3)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    process.stderr.close()
     return root, finish(start(table, root))
 
 
@@ -124,7 +130,7 @@ def test_the_driver_was_really_killed_half_way(continued):
 
 def test_a_late_delivery_adds_no_second_run(continued):
     runs, _ = mlflow_runs(continued[0])
-    command = [sys.executable, "-m", "emo_ray.cli.main", "sync", "killed", "--root", str(continued[0])]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
+    with pytest.raises(SystemExit) as ended:
+        main(["sync", "killed", "--root", str(continued[0])])
+    assert ended.value.code == 0
     assert len(mlflow_runs(continued[0])[0]) == len(runs)

@@ -9,11 +9,13 @@ import time
 from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
+from runpy import run_path
 
 import numpy as np
 import optuna
 import pytest
 
+from emo_ray.cli.sweep import run_sweep_job
 from emo_ray.results.search_journal import SEARCH_JOURNAL, load_search
 from emo_ray.search.desk import STATES
 from emo_ray.search.storage import open_storage
@@ -21,12 +23,13 @@ from emo_ray.search.storage import open_storage
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore")]
 
 PROJECT = Path(__file__).parents[2]
+JOB = PROJECT / "jobs" / "sweep_table.py"
 N_SUBJECTS = 4
 # What may differ between two executions.
 OF_THE_CLOCK = ("seconds", "started_unix", "host", "attempt", "elapsed_s")
 # One slot, where the order of candidates is that of one who is never disturbed.
 PLAIN = ("--candidates", "12", "--inner-folds", "2", "--cpus-per-run", "2")
-NESTED = ("--nested", "--yes", "--candidates", "4", "--inner-folds", "2")
+NESTED = ("--nested", "--yes", "--candidates", "3", "--inner-folds", "2")
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +47,16 @@ def table(tmp_path_factory):
     return path
 
 
+def arguments(table, root, flags):
+    """Long enough to be killed in its middle."""
+    place = ["--data", str(table), "--root", str(root), "--study", "killed", "--scaling", "train"]
+    return [*place, *flags, "training.max_epochs=30", "training.patience=30"]
+
+
 def start(table, root, flags):
     """The job in a process of its own."""
-    script = str(PROJECT / "jobs" / "sweep_table.py")
-    place = ["--data", str(table), "--root", str(root), "--study", "killed", "--scaling", "train"]
-    training = ["training.max_epochs=30", "training.patience=30"]
     environment = {**os.environ, "PYTHONPATH": str(PROJECT), "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, script, *place, *flags, *training]
+    command = [sys.executable, str(JOB), *arguments(table, root, flags)]
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
@@ -134,9 +140,12 @@ def check_mlflow(root):
 
 
 @pytest.fixture(scope="module")
-def undisturbed(request, table, tmp_path_factory):
+def undisturbed(local_cluster, request, table, tmp_path_factory):
+    """Root of the sweep from one go, in this process, and its flags."""
     root = tmp_path_factory.mktemp("undisturbed")
-    finish(start(table, root, request.param))
+    with pytest.raises(SystemExit) as ended:
+        run_sweep_job(run_path(str(JOB))["JOB"], arguments(table, root, request.param))
+    assert ended.value.code == 0
     return root, request.param
 
 

@@ -14,18 +14,14 @@ from emo_ray.models.mlp import MlpConfig
 from emo_ray.testing.amigos_files import AmigosFiles
 from emo_ray.testing.fake_search import FakeSearchConfig, fake_search
 
-pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore")]
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.usefixtures("local_cluster"),
+]
 
 JOBS = Path(__file__).parents[2] / "jobs"
 FAKE = SweepJob("sweep_fake", lambda data: FakeCorpus(path=data, n_subjects=5), MlpConfig(hidden=(4,)))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def local_cluster():
-    from emo_ray.orchestration.cluster import cluster
-
-    with cluster(n_cpus=2):
-        yield
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from emo_ray.orchestration.cluster import cluster
 
 @pytest.mark.parametrize("by_flag", [True, False], ids=["flag", "RAY_ADDRESS"])
 def test_an_address_where_nothing_listens_is_refused_in_seconds(monkeypatch, by_flag):
+    # whatever other tests have started in this process
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
     if not by_flag:
         monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:9")
     started = time.monotonic()

@@ -8,7 +8,6 @@ import psutil
 import pytest
 
 from emo_ray.errors import JournalError
-from emo_ray.orchestration.cluster import cluster
 from emo_ray.orchestration.engine import Resources
 from emo_ray.orchestration.folds import FoldRun, run_missing
 from emo_ray.orchestration.plan import make_plan
@@ -17,13 +16,11 @@ from emo_ray.run import execute
 from emo_ray.training.config import TrainingConfig
 from emo_ray.training.optimizer import OptimizerConfig
 
-pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore")]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def local_cluster():
-    with cluster(n_cpus=2):
-        yield
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.usefixtures("local_cluster"),
+]
 
 
 def run(specs, table, folder):

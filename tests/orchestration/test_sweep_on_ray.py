@@ -13,7 +13,6 @@ from emo_ray.errors import ConfigError, SearchError
 from emo_ray.experiment import ExperimentConfig
 from emo_ray.extraction.raw_tokens import RawTokens
 from emo_ray.models.mlp import MlpConfig
-from emo_ray.orchestration.cluster import cluster
 from emo_ray.orchestration.engine import Resources
 from emo_ray.orchestration.study import Study
 from emo_ray.orchestration.sweep import Sweep, run_sweep
@@ -26,19 +25,17 @@ from emo_ray.search.storage import open_storage
 from emo_ray.space import parse_space
 from emo_ray.training.config import TrainingConfig
 
-pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore")]
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.usefixtures("local_cluster"),
+]
 
 SPACE = {
     "training.optimizer.learning_rate": {"log": [1e-4, 1e-1]},
     "model.dropout": {"uniform": [0, 0.6]},
     "training.batch_size": [8, 16],
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def local_cluster():
-    with cluster(n_cpus=2):
-        yield
 
 
 class Listener:
@@ -102,7 +99,7 @@ def test_a_sampler_goes_with_a_stopping_rule(tmp_path, sampler, stopping):
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory):
+def plain(local_cluster, tmp_path_factory):
     return run_sweep(
         sweep(tmp_path_factory.mktemp("plain"), stopping=ASHA, budget=Budget(n_candidates=10)), Listener()
     )
@@ -137,7 +134,9 @@ def test_a_study_of_the_same_name_with_another_space_is_refused(plain):
 def test_one_candidate_at_a_time_gives_the_same_list_wherever_it_runs(tmp_path):
     found = []
     for share, root in ((1.0, tmp_path / "two slots"), (2.0, tmp_path / "one slot")):
-        request = sweep(root, at_once=1 if share == 1.0 else None, stopping=ASHA)
+        request = sweep(
+            root, at_once=1 if share == 1.0 else None, stopping=ASHA, budget=Budget(n_candidates=5)
+        )
         study = replace(request.study, resources=Resources(cpus_per_run=share))
         results = run_sweep(replace(request, study=study), Listener())
         found.append([(one.params, one.state, one.values) for one in results.searches[""]])
@@ -219,8 +218,12 @@ def is_training(process):
 
 
 @pytest.fixture(scope="module")
-def nested(tmp_path_factory):
-    return run_sweep(sweep(tmp_path_factory.mktemp("nested"), nested=True, stopping=ASHA), Listener())
+def nested(local_cluster, tmp_path_factory):
+    return run_sweep(nested_sweep(tmp_path_factory.mktemp("nested")), Listener())
+
+
+def nested_sweep(root, **changes):
+    return sweep(root, nested=True, stopping=ASHA, budget=Budget(n_candidates=4), **changes)
 
 
 def test_every_subject_is_tested_by_what_the_others_have_chosen(nested):
@@ -236,7 +239,7 @@ def test_every_subject_is_tested_by_what_the_others_have_chosen(nested):
 
 def test_noise_in_place_of_the_test_subject_changes_nothing_that_was_chosen(nested, tmp_path):
     noise = FakeCorpus(n_subjects=4, n_trials=16, noise_subjects=("S02",))
-    scrambled = run_sweep(sweep(tmp_path, nested=True, corpus=noise, stopping=ASHA), Listener())
+    scrambled = run_sweep(nested_sweep(tmp_path, corpus=noise), Listener())
     one, other = (by_subject(results)["fake/S02"] for results in (nested, scrambled))
     assert (one.chosen, one.weights_digest) == (other.chosen, other.weights_digest)
     assert one.scores != other.scores
@@ -245,7 +248,7 @@ def test_noise_in_place_of_the_test_subject_changes_nothing_that_was_chosen(nest
 
 
 def test_a_nested_result_does_not_depend_on_how_many_run_at_a_time(nested, tmp_path):
-    request = sweep(tmp_path, nested=True, stopping=ASHA)
+    request = nested_sweep(tmp_path)
     alone = run_sweep(
         replace(request, study=replace(request.study, resources=Resources(cpus_per_run=2))), Listener()
     )
