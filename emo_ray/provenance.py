@@ -4,14 +4,17 @@ import ast
 import platform
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
-from emo_ray.files import text_digest
+import platformdirs
+
+from emo_ray.files import text_digest, write_atomically
 
 VERSION = "0.1.0"
-FEATURE_ROOMS = ("signals", "features", "corpora", "extraction", "store")
+FEATURE_ROOMS = ("unpickling.py", "signals", "features", "corpora", "extraction", "store")
 # Code that makes features is in the features' own addresses, which every run's identity holds.
 RESULT_ROOMS = ("tasks", "models", "training", "protocols", "references", "run.py")
 SEARCH_ROOMS = (
@@ -22,21 +25,32 @@ SEARCH_ROOMS = (
     "results/search_journal.py",
     "orchestration/sweep_plan.py",
 )
-LIBRARIES = ("torch", "numpy", "scipy", "scikit-learn", "ray", "pyarrow", "optuna", "cmaes")
+FEATURE_LIBRARIES = ("numpy", "scipy", "mne", "neurokit2", "pykalman", "pandas", "h5py", "pyarrow")
+LIBRARIES = ("torch", "scikit-learn", "ray", "optuna", "cmaes", *FEATURE_LIBRARIES)
 _PACKAGE = Path(__file__).parent
+_DIGEST_CHARS = 16
 
 
 @lru_cache
 def code_digest(rooms: tuple[str, ...]) -> str:
     """Digest of the code of some rooms of emo_ray: changes when code that could change a number does.
 
-    Comments, docstrings and layout do not count. Library versions are not part of it: they stand in
-    every journal record instead.
+    Comments, docstrings and layout do not count, nor do versions of libraries.
     """
     files = sorted(path for room in rooms for path in _sources(_PACKAGE / room))
-    return text_digest(
-        "\n".join(f"{path.relative_to(_PACKAGE)} {bare_code(path.read_text())}" for path in files)
-    )[:16]
+    texts = {str(path.relative_to(_PACKAGE)): path.read_text() for path in files}
+    # To parse a hundred files takes half a second: done once a state of the code, Python and this file
+    # included, for they decide what a syntax tree looks like.
+    state = [platform.python_version(), Path(__file__).read_text(), *(f"{n} {t}" for n, t in texts.items())]
+    place = platformdirs.user_cache_path("emo_ray") / "code" / text_digest("\n".join(state))
+    with suppress(OSError, ValueError):
+        known = place.read_text()
+        if len(known) == _DIGEST_CHARS:
+            return known
+    digest = text_digest("\n".join(f"{name} {bare_code(text)}" for name, text in texts.items()))
+    with suppress(OSError):
+        write_atomically(place, digest[:_DIGEST_CHARS])
+    return digest[:_DIGEST_CHARS]
 
 
 def bare_code(source: str) -> str:
@@ -67,6 +81,11 @@ def library_versions() -> Mapping[str, str]:
     # "2.8.0+cu128" and "2.8.0+cpu" are one version: a record names its device beside it.
     found = {name: version(name).split("+")[0] for name in LIBRARIES}
     return {"emo_ray": VERSION, "python": platform.python_version(), **found}
+
+
+def feature_libraries() -> Mapping[str, str]:
+    """Versions of Python and of the libraries that features are made with."""
+    return {name: library_versions()[name] for name in ("python", *FEATURE_LIBRARIES)}
 
 
 @lru_cache

@@ -24,12 +24,14 @@ Targets = Mapping[str, Float32[np.ndarray, " segments"]]
 class Plan:
     """All runs of a study, in the order that tables show them, and what a reader should know beforehand.
 
-    ``groups`` says of every subject that takes part who was recorded together, or is the same person.
+    ``groups`` says of every subject that takes part who was recorded together, or is the same person;
+    ``people`` gives those who are tested as one person the first of their names.
     """
 
     specs: tuple[RunSpec, ...]
     notes: tuple[str, ...]
     groups: Mapping[str, str]
+    people: Mapping[str, str]
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -78,10 +80,9 @@ def make_plan(
         groups = _group_notes(experiment, labelled, table)
         notes |= dict.fromkeys([*chosen, *copies, *caveats, *left_out, *groups])
     used = sorted({name for spec in specs for name in spec.subjects})
-    groups_of = {name: table.groups[name] for name in used}
-    if experiments[0].protocol.duplicates == "group":
-        groups_of = units_of(groups_of, pairs)
-    return Plan(tuple(specs), (*notes, *_silent_notes(table)), groups_of)
+    joined = pairs if experiments[0].protocol.duplicates == "group" else ()
+    groups_of = units_of({name: table.groups[name] for name in used}, joined)
+    return Plan(tuple(specs), (*notes, *_silent_notes(table)), groups_of, _people(used, joined))
 
 
 def _folds(
@@ -104,6 +105,13 @@ def _folds(
         f"LEAK unless they are two people: near copies of one recording train and test each other, for "
         f"--duplicates ignore was given: {told}"
     ]
+
+
+def _people(subjects: Sequence[str], joined: Sequence[DuplicatePair]) -> dict[str, str]:
+    """Those who are one person, and the first of their names; nobody else."""
+    persons = units_of({name: name for name in subjects}, joined)
+    n_names = Counter(persons.values())
+    return {name: person for name, person in persons.items() if n_names[person] > 1}
 
 
 def _labelled_subjects(targets: Targets, table: SegmentTable) -> tuple[str, ...]:

@@ -127,6 +127,7 @@ def describe(study: Study, plan: Plan, table: SegmentTable, used: Sequence[str])
             name: _declared(spec) for name, spec in {spec.candidate: spec for spec in plan.specs}.items()
         },
         "corpus": asdict(first.corpus.card),
+        "people": dict(plan.people),
     }
     return StudyResults(
         name=name,

@@ -181,6 +181,7 @@ def plan_sweep(
         specs=tuple(search.outer for search in searches if search.outer is not None),
         notes=(*outer.notes, *_notes(request, config)),
         groups=outer.groups,
+        people=outer.people,
         config=config,
         searches=searches,
         nested=request.nested,

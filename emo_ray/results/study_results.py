@@ -23,7 +23,8 @@ class StudyResults:
     ----------
     name, folder : ``studies/<name>/``
     header : ``study.json``: job, command, task (``heads``, ``primary_metric``), protocol, data_digest,
-        git (``commit``, ``dirty``), created_unix, candidates by hash (``column`` and their configuration)
+        git (``commit``, ``dirty``), created_unix, candidates by hash (``column`` and their configuration),
+        ``people`` (who is somebody else under another name)
     planned : fingerprint, candidate and test subjects of every run, in plan order
     records : newest record of each run that has one, by fingerprint
     rejected : trials that the corpus or the extraction left out
@@ -48,6 +49,11 @@ class StudyResults:
     def primary_metric(self) -> str:
         """Name of the score that the verdict is about."""
         return str(self.header["task"]["primary_metric"])
+
+    @property
+    def people(self) -> Mapping[str, str]:
+        """Subject to the first name of the same person, for those who are in the data under several."""
+        return {str(name): str(first) for name, first in (self.header.get("people") or {}).items()}
 
     def predictions(self, fingerprint: str) -> dict[str, Shaped[np.ndarray, " segments"]]:
         """Columns of the predictions of one finished run, as `Predictions` documents them.

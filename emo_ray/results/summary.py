@@ -182,7 +182,7 @@ def _section(results: StudyResults, column: Column, candidate: str, runs: list[s
     # References are known from predictions, so there are none before a run has finished.
     models = tuple(pooled.models) if pooled else (NETWORK,)
     primary, declared = results.primary_metric, results.header["candidates"][candidate]
-    by_model = {name: per_subject(subjects, name, primary) for name in models}
+    by_model = {name: per_person(subjects, name, primary, results.people) for name in models}
     return Section(
         column=column,
         candidate=candidate,
@@ -224,6 +224,19 @@ def per_subject(rows: Sequence[SubjectRow], model: str, metric: str) -> dict[str
     return {subject: float(np.mean(values)) for subject, values in found.items()}
 
 
+def per_person(
+    rows: Sequence[SubjectRow], model: str, metric: str, people: Mapping[str, str]
+) -> dict[str, float]:
+    """`per_subject`, with the mean over their names for ``people`` who are in the data under several.
+
+    Who is there twice would else count twice in means, intervals and tests.
+    """
+    found: dict[str, list[float]] = {}
+    for subject, value in per_subject(rows, model, metric).items():
+        found.setdefault(people.get(subject, subject), []).append(value)
+    return {person: float(np.mean(values)) for person, values in found.items()}
+
+
 def _metric_rows(
     results: StudyResults, model: str, subjects: Sequence[SubjectRow], pooled: PooledPredictions | None
 ) -> dict[str, MetricRow]:
@@ -235,7 +248,7 @@ def _metric_rows(
     return {
         metric: MetricRow(
             pooled=together[metric],
-            **over_subjects(list(per_subject(subjects, model, metric).values())).model_dump(),
+            **over_subjects(list(per_person(subjects, model, metric, results.people).values())).model_dump(),
         )
         for metric in by_importance
     }

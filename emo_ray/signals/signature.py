@@ -97,7 +97,9 @@ class Probe:
 
 def bands_of(modality: str) -> tuple[SignatureBand, ...]:
     """Bands in which a modality is looked at; none for what is no known sensor."""
-    return next((bands for kind, bands in SIGNATURE_BANDS.items() if modality.lower().startswith(kind)), ())
+    parts = modality.lower().split("_")  # "wrist_eda" is of eda
+    known = SIGNATURE_BANDS.items()
+    return next((bands for kind, bands in known if any(part.startswith(kind) for part in parts)), ())
 
 
 def make_signature(

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from emo_ray.corpora.base import PLACES, CorpusConfig
 from emo_ray.extraction.base import ExtractionConfig
 from emo_ray.files import file_digest, text_digest, write_atomically
-from emo_ray.provenance import FEATURE_ROOMS, code_digest
+from emo_ray.provenance import FEATURE_ROOMS, code_digest, feature_libraries
 
 _DIGESTS = "digests.json"
 
@@ -20,9 +20,9 @@ def subject_keys(
 ) -> dict[str, str]:
     """Content address of every subject's features.
 
-    The same corpus in another folder has the same address; a changed file, option or line of code that makes
-    features has another, and so has a file that was moved within the corpus: some are told apart by their
-    folders alone. Digests of unchanged files (path, size, mtime) are remembered in the store.
+    The same corpus in another folder has the same address; a changed file, option, library or line of code
+    that makes features has another, and so has a file that was moved within the corpus, for some are told
+    apart by their folders alone. Digests of unchanged files (path, size, mtime) are remembered in the store.
     """
     known = _load_digests(store)
     digests = {path: _digest(path, known) for paths in files.values() for path in paths}
@@ -34,6 +34,8 @@ def subject_keys(
             "corpus": _identity(corpus, leave_out=PLACES),
             "extraction": _identity(extraction),
             "code": code_digest(FEATURE_ROOMS),
+            # a filter of another release of SciPy may differ in its last digits
+            "libraries": dict(feature_libraries()),
         },
         sort_keys=True,
     )

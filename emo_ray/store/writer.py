@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Shaped
+from threadpoolctl import threadpool_limits
 
 from emo_ray.corpora.account import Account
 from emo_ray.corpora.base import CorpusConfig
@@ -36,8 +37,10 @@ def store_subject(
     CorpusError : the subject's files can not be read
     StoreError : the disk is full or the folder can not be written; nothing half-written stays behind
     """
-    read = corpus.read_subject(subject)
-    found = [(recording, extraction.segments(recording)) for recording in read.recordings]
+    # One thread, on a cluster and in a notebook alike: a product on two differs in its last digits.
+    with threadpool_limits(1):
+        read = corpus.read_subject(subject)
+        found = [(recording, extraction.segments(recording)) for recording in read.recordings]
     refused = [trial for _, rows in found for trial in rows.rejected]
     kept = [(recording, rows) for recording, rows in found if len(rows.start_s)]
     # The table does not depend on the order in which the reader yields recordings.

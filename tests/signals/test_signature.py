@@ -102,5 +102,6 @@ def test_a_signature_stays_within_its_size_and_takes_the_middle():
 
 
 def test_only_sensors_have_bands():
-    assert bands_of("EEG_left") == bands_of("eeg")
+    assert bands_of("EEG_left") == bands_of("eeg") != ()
+    assert bands_of("wrist_eda") == bands_of("eda") != ()
     assert bands_of("features") == ()
