@@ -31,8 +31,14 @@ MAX_AXES = 32  # as NumPy had before its second version
 BUDGET_SHARE = 2  # bytes of arrays and texts made, at most, for each byte of the file
 BUDGET_FLOOR = 1 << 16  # bytes
 
+MAX_EMPTY_AXIS = 1 << 24  # of an array without content, of which any number could be stated
+LAST_LETTER = 0x10FFFF  # of Unicode
+
 _PLAIN = (bool, int, float, str, np.generic, type(None))
-_DTYPE = re.compile(r"[<>|=]?(?:[biufc]\d{1,2}|[SU]\d{1,3})")  # numbers and short texts
+# Of complex numbers any number can be made that hash alike: a dictionary of them takes time by the square.
+_KEYS = (bytes, str, int, float, np.integer, np.floating, np.character, np.bool_)
+# Numbers and short texts, none of no length: of those a file could state any number.
+_DTYPE = re.compile(r"[<>|=]?(?:[biufc]\d{1,2}|[SU][1-9]\d{0,2})")
 
 
 def load_pickle(content: bytes | io.BufferedIOBase, source: str, encoding: str = "latin1") -> Any:
@@ -87,8 +93,16 @@ def unpickled(
     except OSError as error:
         raise ValueError(f"it can not be read ({error.strerror or error})") from error
     # Bytes that are no pickle empty the stack, name what is not there, spell no number: any of these.
-    except (LookupError, ValueError, TypeError, ArithmeticError, AttributeError, Warning) as error:
-        raise ValueError(f"it is a damaged pickle ({type(error).__name__}: {str(error)[:200]})") from error
+    except (
+        LookupError,
+        ValueError,
+        TypeError,
+        ArithmeticError,
+        AttributeError,
+        MemoryError,
+        Warning,
+    ) as error:
+        raise ValueError(f"it is a damaged pickle ({type(error).__name__}: {str(error)[:200]!a})") from error
 
 
 class _RefusedError(Exception):
@@ -151,6 +165,7 @@ class _Array:
         if self.values is not None or not isinstance(dtype, _Dtype) or not isinstance(content, bytes):
             raise _RefusedError("it describes an array twice, or without a type or its bytes")
         checked = _checked_shape(shape, dtype.dtype.itemsize, len(content))
+        _check_letters(dtype.dtype, content)
         found: np.ndarray = np.empty(0, dtype.dtype)
         # All five are checked by now. NumPy's own way to take them over copies nothing but small arrays.
         found.__setstate__((1, checked, dtype.dtype, bool(is_fortran), content))  # type: ignore[arg-type]
@@ -163,11 +178,21 @@ def _checked_shape(shape: object, item_bytes: int, n_bytes: int) -> tuple[int, .
         raise _RefusedError(f"it holds an array of no shape, or of more than {MAX_AXES} axes")
     if any(type(length) is not int or length < 0 for length in shape):
         raise _RefusedError("it holds an array with an axis of no length")
+    if n_bytes == 0 and max(shape, default=0) > MAX_EMPTY_AXIS:
+        raise _RefusedError("it holds an array without content and of absurd shape")
     if math.prod(shape) * item_bytes != n_bytes:
         raise _RefusedError(
             f"it holds {n_bytes} bytes for an array of shape {shape} with {item_bytes} bytes a number"
         )
     return shape
+
+
+def _check_letters(dtype: np.dtype[Any], content: bytes) -> None:
+    """Letters that do not exist would break whoever shows or compares them."""
+    if dtype.kind == "U" and content:
+        codes = np.frombuffer(content, np.dtype("u4").newbyteorder(dtype.byteorder))
+        if int(codes.max()) > LAST_LETTER:
+            raise _RefusedError("it holds a text of letters that do not exist")
 
 
 def _text(content: object) -> str:
@@ -312,7 +337,7 @@ class _Machine:
         """A name, if it is one of those below or of an allowed class."""
         found = _Name(_text(module), _text(name))
         if found not in _CALLS and found != _NDARRAY and (found.module, found.name) not in self._classes:
-            raise _RefusedError(f"it names {found.module}.{found.name}, which is not data")
+            raise _RefusedError(f"it names {_shown(found)}, which is not data")
         self.push(found)
 
     def reduce(self) -> None:
@@ -372,6 +397,7 @@ class _Machine:
         )
         if not fits:
             raise _RefusedError("it holds a number whose bytes do not fit its type")
+        _check_letters(dtype.dtype, content)  # type: ignore[attr-defined, arg-type]
         found: np.generic = np.frombuffer(content, dtype.dtype, count=1)[0]  # type: ignore[call-overload, attr-defined]
         return found
 
@@ -398,14 +424,19 @@ def _dictionary(items: Any) -> dict[Any, Any]:
     """Only plain keys: to hash a tuple of tuples of tuples can take for ever."""
     found = {}
     for key, value in items:
-        if not isinstance(key, bytes | str | int | float | np.generic):
+        if not isinstance(key, _KEYS):
             raise _RefusedError(f"it holds a dictionary with {_shown(key)} for a key")
         found[key] = value
     return found
 
 
 def _shown(value: object) -> str:
-    return f"{value.module}.{value.name}" if isinstance(value, _Name) else f"a {type(value).__name__}"
+    # a name may hold what steers a terminal
+    return (
+        ascii(f"{value.module}.{value.name}")[1:-1]
+        if isinstance(value, _Name)
+        else f"a {type(value).__name__}"
+    )
 
 
 _NDARRAY = _Name("numpy", "ndarray")

@@ -184,17 +184,59 @@ def test_damaged_pickles_are_refused(content):
         (b"(K\x02K\x03t", b"(" + b"K\x01" * 33 + b"K\x06t"),
         (b"U\x02f8", b"U\x02O8"),
         (b"U\x02f8", b"U\x02V8"),
+        (b"U\x02f8", b"U\x02S0"),
         (b"U\x01<NNN", b"U\x01<N(U\x01ate"),
         (b"NNNJ\xff\xff\xff\xff", b"NNNJ\xf8\xff\xff\x7f"),
         (b"\x89T0\x00\x00\x00", b"\x89T\xff\xff\xff\x7f"),
         (b"K\x00tb\x89T", b"K\x00tb\x89]T"),
     ],
-    ids=["shape", "negative", "overflow", "axes", "objects", "void", "fields", "item size", "length", "list"],
+    ids=[
+        "shape",
+        "negative",
+        "overflow",
+        "axes",
+        "objects",
+        "void",
+        "nothing",
+        "fields",
+        "item size",
+        "length",
+        "list",
+    ],
 )
 def test_an_array_whose_description_lies_is_refused(old, new):
     assert old in PYTHON_2_ARRAY
     with pytest.raises(CorpusError, match="not read"):
         load_pickle(PYTHON_2_ARRAY.replace(old, new) + b".", "s01.dat")
+
+
+def _scalar(code, content):
+    """The call that makes one number of NumPy's own."""
+    header = b"cnumpy.core.multiarray\nscalar\ncnumpy\ndtype\nU%c%sK\x00K\x01\x87R" % (len(code), code)
+    return header + b"(K\x03U\x01<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb" + content + b"\x86R"
+
+
+def test_an_empty_array_of_absurd_shape_is_refused():
+    lying = PYTHON_2_ARRAY.replace(b"(K\x02K\x03t", b"(K\x00\x8a\x06" + (10**14).to_bytes(6, "little") + b"t")
+    content = lying.index(b"T0\0\0\0")  # 48 bytes of 6 numbers
+    with pytest.raises(CorpusError, match="absurd shape"):
+        load_pickle(lying[:content] + b"U\x00tb.", "s01.dat")
+
+
+def test_letters_that_do_not_exist_are_refused():
+    assert load_pickle(_scalar(b"U1", b"U\x04a\0\0\0") + b".", "a.pkl") == "a"
+    with pytest.raises(CorpusError, match="letters that do not exist"):
+        load_pickle(_scalar(b"U1", b"U\x04\xff\xff\xff\xff") + b".", "a.pkl")
+
+
+def test_complex_keys_are_refused_as_many_could_hash_alike():
+    with pytest.raises(CorpusError, match="complex128 for a key"):
+        load_pickle(b"}" + _scalar(b"c16", b"U\x10" + bytes(16)) + b"Ns.", "a.pkl")
+
+
+def test_a_name_that_steers_a_terminal_is_spelled_out():
+    with pytest.raises(CorpusError, match=r"names \\x1b\[31mos\.system"):
+        load_pickle(b"c\x1b[31mos\nsystem\n.", "a.pkl")
 
 
 def test_the_extension_registry_is_not_asked():

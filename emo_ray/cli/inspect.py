@@ -1,6 +1,8 @@
 """``emo-ray inspect``: what a folder holds, before anything is computed from it."""
 
 import argparse
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from emo_ray.cli.overrides import parse_overrides
@@ -29,6 +31,7 @@ from emo_ray.reports.terminal import aligned, fit
 from emo_ray.store.identity import survey_and_identify
 
 EXIT_FOUND_PROBLEMS = 3
+MAX_CHANNELS = 8  # that are named as lacking samples
 
 
 def inspect(options: argparse.Namespace) -> int:
@@ -71,9 +74,26 @@ def _print(survey: CorpusSurvey) -> None:
         print(fit(f"PROBLEM  {line}"))
     for table in (signal_table(survey.subjects), label_table(survey.subjects)):
         print("", *aligned(table), sep="\n")
+    for line in missing_lines(survey.subjects):
+        print(fit(line))
     for title, table in (("rejected", rejections(survey)), ("note", notes(survey))):
         for row in table.rows:
             print(fit(f"{title}: {' | '.join(row)}"))
+
+
+def missing_lines(subjects: Sequence[SubjectSurvey]) -> tuple[str, ...]:
+    """One line a modality that lacks samples: how many in which channels, the worst first."""
+    counts: dict[str, Counter[str]] = {}
+    for one in subjects:
+        for name, signal in one.signals.items():
+            counts.setdefault(name, Counter()).update(signal.missing_in)
+    lines = []
+    for name, channels in counts.items():
+        shown = [f"{channel} {n}" for channel, n in channels.most_common(MAX_CHANNELS)]
+        more = [f"and {len(channels) - MAX_CHANNELS} more"] if len(channels) > MAX_CHANNELS else []
+        if shown:
+            lines.append(f"samples missing in {name}: {', '.join(shown + more)}")
+    return tuple(lines)
 
 
 def _default_page(root: Path | None, corpus: CorpusConfig) -> Path:

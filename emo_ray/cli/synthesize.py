@@ -14,6 +14,7 @@ from emo_ray.testing.corpus_files import CorpusFiles
 from emo_ray.testing.registry import WRITERS
 
 NOTICE = "synthetic.txt"
+SMALL_SUBJECTS = 4  # so many take part in a job with --smoke
 
 
 def synthesize(options: argparse.Namespace) -> int:
@@ -40,7 +41,7 @@ def files_of(options: argparse.Namespace) -> CorpusFiles:
     if options.kind not in WRITERS:
         raise ConfigError(f"synthesize {options.kind!r}: {suggestion(options.kind, list(WRITERS))}")
     writer = WRITERS[options.kind]
-    base = writer.small() if options.small else writer()
+    base = writer.small(SMALL_SUBJECTS) if options.small else writer()
     given = {"n_subjects": options.subjects, "seed": options.seed, **parse_overrides(options.fields)}
     content = base.model_dump() | {name: value for name, value in given.items() if value is not None}
     try:

@@ -25,6 +25,7 @@ class Account:
     source: str
     rejected: list[RejectedTrial] = field(default_factory=list)
     facts: dict[str, list[str]] = field(default_factory=dict)  # what was found, to the trials it is of
+    remarks: dict[str, None] = field(default_factory=dict)  # in order, each once
 
     def reject(self, trial: str, reason: str) -> None:
         """Report a trial as left out."""
@@ -34,13 +35,17 @@ class Account:
         """Report something about a trial that is kept."""
         self.facts.setdefault(fact, []).append(f"{trial}: {detail}" if detail != "" else trial)
 
+    def remark(self, fact: str) -> None:
+        """Report something about a file or a session as a whole."""
+        self.remarks[fact] = None
+
     def closed(self, recordings: list[Recording]) -> SubjectRecordings:
         """What the reader returns."""
         return SubjectRecordings(tuple(recordings), tuple(self.rejected), self.notes())
 
     def notes(self) -> tuple[str, ...]:
-        """One line a fact, with the number of trials and the first of them."""
-        lines = []
+        """One line a remark, and one a fact with the number of trials and the first of them."""
+        lines = [f"{self.source}: {remark}" for remark in self.remarks]
         for fact, trials in self.facts.items():
             more = [f"{len(trials) - MAX_SHOWN} more"] if len(trials) > MAX_SHOWN else []
             shown = "; ".join(trials[:MAX_SHOWN] + more)

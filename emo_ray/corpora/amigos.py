@@ -57,6 +57,8 @@ SELF_RATINGS = SCALES + EMOTIONS
 SCALE_MIN, SCALE_MAX = 1.0, 9.0
 SLIGHTLY_ABOVE = 9.5  # the release may hold a value a little above 9; beyond half a point it is no slip
 
+EXTERNAL_MAX = 1.0  # of external labels, and of their opposite
+
 CELL_KEYS = ("VideoIDs", "joined_data", "labels_selfassessment", "labels_ext_annotation")
 FILE_NAME = re.compile(r"Data_Preprocessed_P(\d{2})\.mat", re.IGNORECASE)
 
@@ -181,6 +183,10 @@ def session_group(subject: str) -> str:
     return subject
 
 
+class _UnusableError(Exception):
+    """A trial that can not be used; the message is the reason of its rejection."""
+
+
 class Trial(NamedTuple):
     """Where one trial stands in its file."""
 
@@ -201,7 +207,12 @@ class SubjectReader:
         cells = load_cells(self.file)
         wanted = {"all": VIDEOS, "short": SHORT_VIDEOS, "long": LONG_VIDEOS}[self.corpus.videos]
         trials = [trial for trial in self.trials(cells) if trial.video in wanted]
-        read = [self.recording(cells, trial) for trial in trials]
+        read = []
+        for trial in trials:
+            try:
+                read.append(self.recording(cells, trial))
+            except _UnusableError as problem:
+                self.account.reject(trial.video, str(problem))
         return self.account.closed([recording for recording in read if recording is not None])
 
     def trials(self, cells: Cells) -> list[Trial]:
@@ -248,16 +259,11 @@ class SubjectReader:
         )
 
     def check_cell(self, cell: np.ndarray, key: str, trial: Trial, n_columns: int) -> None:
-        """Refuse a cell that is not a table of numbers of the released width.
-
-        Raises
-        ------
-        CorpusError : names file, key, cell and what was found
-        """
+        """Refuse a trial of which a cell is not a table of numbers of the released width."""
         if cell.ndim != 2 or cell.shape[1] != n_columns or cell.dtype.kind not in "fiu":
-            raise CorpusError(
-                f"{self.file}: {key} cell {trial.cell} (video {trial.video}) is {cell.dtype} of shape "
-                f"{cell.shape}, not numbers of shape (rows, {n_columns}): download the release again"
+            raise _UnusableError(
+                f"{key} cell {trial.cell} is {cell.dtype} of shape {cell.shape}, not numbers of shape "
+                f"(rows, {n_columns})"
             )
 
     def signals(self, joined: np.ndarray, trial: Trial) -> dict[str, Signal]:
@@ -315,6 +321,9 @@ class SubjectReader:
     ) -> dict[str, Float64[np.ndarray, " rows"]] | None:
         """External labels a segment; NaN where there are none, None where they do not fit the recording."""
         n_segments = len(external_segments(n_times, SFREQ, BASELINE_S))
+        if n_segments != VIDEOS[trial.video]:
+            fact = "signals are of another number of segments than the release has"
+            self.account.note(trial.video, fact, f"{n_segments}, not {VIDEOS[trial.video]}")
         cell = cells["labels_ext_annotation"][0, trial.cell]
         if cell.size == 0:
             self.account.note(trial.video, "no external annotation")
@@ -333,6 +342,8 @@ class SubjectReader:
         labels = np.where(np.isfinite(cell), cell, np.nan).astype(np.float64)
         unlabelled = np.isnan(labels[:, 1]) | np.isnan(labels[:, 2])
         self.note_count(trial, "segments without an external label (NaN)", unlabelled)
+        outside = np.asarray((np.abs(labels[:, 1:]) > EXTERNAL_MAX).any(axis=1))
+        self.note_count(trial, "external labels outside -1 to 1, kept", outside)
         return {VALENCE: labels[:, 1].copy(), AROUSAL: labels[:, 2].copy()}
 
     def index_is_in_order(self, index: np.ndarray, trial: Trial) -> bool:

@@ -14,8 +14,9 @@ from emo_ray.corpora.account import Account
 from emo_ray.corpora.base import CorpusCard, CorpusConfig
 from emo_ray.corpora.corpus_files import files_of, matching_files, one_each
 from emo_ray.corpora.declared import Declaration, DeclaredRating, DeclaredSignal
-from emo_ray.corpora.dreamer_file import n_people, read_person
+from emo_ray.corpora.dreamer_file import n_people, read_facts, read_person
 from emo_ray.corpora.recording import Recording, Signal, SubjectRecordings
+from emo_ray.corpora.remembered import remembered_names
 from emo_ray.errors import CorpusError
 from emo_ray.signals.electrodes import EMO14
 from emo_ray.tasks.base import TaskConfig
@@ -138,9 +139,14 @@ class Dreamer(CorpusConfig):
         return reader.account.closed(reader.recordings())
 
     def notes(self) -> tuple[str, ...]:
-        """What the clips were chosen for."""
+        """What the clips were chosen for, and where the file says other than the release of itself."""
         targets = ", ".join(f"{clip} {target}" for clip, target in enumerate(TARGETS, start=1))
-        return (f"target emotions of the clips (one source): {targets}",)
+        file = self._file()
+        try:
+            told = remembered_names(file, "what DREAMER.mat says of itself, 1", lambda: unlike_release(file))
+        except CorpusError as error:  # people before the damage can be read all the same
+            told = (f"what the file says of itself can not be compared: {error}",)
+        return (f"target emotions of the clips (one source): {targets}", *told)
 
     def tasks(self) -> Mapping[str, TaskConfig]:
         """Valence, arousal and dominance, low or high."""
@@ -150,6 +156,34 @@ class Dreamer(CorpusConfig):
             f"{name}_ge_3": RatingTask(rating=rating, rule="ge_3") for name, rating in names.items()
         }
         return high | middle_is_high
+
+
+def unlike_release(file: Path) -> tuple[str, ...]:
+    """Rates, electrodes and numbers that the file states other than the release does, or than it has.
+
+    Raises
+    ------
+    CorpusError : it is no DREAMER.mat, or damaged
+    """
+    expected = {
+        "EEG_SamplingRate": f"{EEG_HZ:g}",
+        "ECG_SamplingRate": f"{ECG_HZ:g}",
+        "EEG_Electrodes": " ".join(EMO14),
+        "noOfSubjects": str(n_people(file)),
+        "noOfVideoSequences": str(N_CLIPS),
+    }
+    found = {name: _shown(value) for name, value in read_facts(file, expected).items()}
+    return tuple(
+        f"{file.name} states {name} {value}, not {expected[name]}; it is read as the latter"
+        for name, value in found.items()
+        if value != expected[name]
+    )
+
+
+def _shown(value: Any) -> str:
+    """Numbers and texts of a field, one after the other."""
+    items = [item for one in np.asarray(value).flat for item in np.asarray(one).flat]
+    return " ".join(f"{item:g}" if isinstance(item, int | float | np.number) else str(item) for item in items)
 
 
 class _UnusableError(Exception):
@@ -182,10 +216,13 @@ class SubjectReader:
             for part in parts
         }
         scores = {name: self.scores(name) for name in SCORES}
-        n_clips = min(len(column) for column in cells.values())
+        n_clips = max(len(column) for column in cells.values())
         found = []
         for clip in range(n_clips):
             try:
+                lacking = [".".join(key) for key, column in cells.items() if clip >= len(column)]
+                if lacking:
+                    raise _UnusableError(f"no {' and no '.join(lacking)} of this clip")
                 found.append(
                     self.recording(clip, {key: column[clip] for key, column in cells.items()}, scores)
                 )
@@ -252,7 +289,7 @@ class SubjectReader:
                 "file as it was released"
             )
         if node.size != N_CLIPS:
-            self.account.note(name, f"other number of clips than {N_CLIPS}", node.size)
+            self.account.remark(f"{name} has {node.size} clips, not {N_CLIPS}")
         return list(node.flat)
 
     def scores(self, name: str) -> np.ndarray:
@@ -263,11 +300,14 @@ class SubjectReader:
         CorpusError : they are no numbers
         """
         values = self.member(self.person, SCORES[name])
-        if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
+        is_numbers = isinstance(values, np.ndarray) and values.dtype.kind in "fiu"
+        if not is_numbers or values.size != max(values.shape):
+            shape = getattr(values, "shape", "")
             raise CorpusError(
-                f"{self.source}: {SCORES[name]} holds no numbers: use the file as it was released"
+                f"{self.source}: {SCORES[name]} is {type(values).__name__} {shape}, not a column of numbers: "
+                "use the file as it was released"
             )
-        return values.astype(np.float64).ravel()
+        return np.asarray(values, dtype=np.float64).ravel()
 
     def score(self, name: str, values: np.ndarray, clip: int) -> float:
         """What the subject reported of a clip; NaN where it is no score."""
@@ -275,6 +315,8 @@ class SubjectReader:
         if not LOWEST <= value <= HIGHEST:
             self.account.note(str(clip + 1), f"{name} outside 1 to 5 set to NaN", f"{value:g}")
             return np.nan
+        if not value.is_integer():
+            self.account.note(str(clip + 1), f"{name} is no whole number, kept", f"{value:g}")
         return value
 
     def check_lengths(self, blocks: Mapping[tuple[str, str], np.ndarray], trial: str) -> None:

@@ -8,7 +8,7 @@ a GB at the peak, and counting people takes the first bytes.
 import io
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -36,13 +36,19 @@ HEAD_BYTES = 1 << 14  # class, fields and first tags of the struct: the release 
 CHUNK_BYTES = 1 << 20
 MAX_PEOPLE = 1000
 MAX_PERSON_BYTES = 1 << 30  # 12 times what a person of the release has
+MAX_FACT_BYTES = 1 << 16  # of a rate, a number of people, a list of electrodes
 
 
 class People(NamedTuple):
-    """Where people lie in the variable: how many there are, and the first one's byte, uncompressed."""
+    """Where people lie in the variable: how many, their first byte and that after them, uncompressed.
+
+    ``after`` names the fields that follow.
+    """
 
     n_people: int
     first: int
+    end: int
+    after: tuple[str, ...]
     order: ByteOrder
     kind: int
     start: int
@@ -73,7 +79,38 @@ def read_person(file: Path, index: int) -> np.ndarray:
         if found is None:
             return np.asarray(_cell_of_all(file).flat[index])
         with file.open("rb") as stream:
-            return _alone(_element(Unpacked.of(stream, found), found, index, file), found.order, file)
+            person = _alone(_element(Unpacked.of(stream, found), found, index, file), found.order, file)
+            if person.dtype.names is None:
+                raise CorpusError(f"{file}: person {index + 1} is no struct: use the file as it was released")
+            return person
+
+
+def read_facts(file: Path, names: Collection[str]) -> dict[str, np.ndarray]:
+    """What the file says of itself, by field; those of them that stand behind the people.
+
+    Passes over the whole file, which takes some seconds.
+
+    Raises
+    ------
+    CorpusError : it is no DREAMER.mat, or damaged
+    """
+    with _told(file):
+        found = _people(file)
+        if found is None:
+            whole = _struct_of_all(file)
+            return {name: whole[name].flat[0] for name in names if name in (whole.dtype.names or ())}
+        with file.open("rb") as stream:
+            unpacked = Unpacked.of(stream, found)
+            unpacked.skip(found.end)
+            facts = {}
+            for name in found.after:
+                tag = unpacked.take(TAG_BYTES)
+                size = _size(tag, found.order, file)
+                if name not in names or size > MAX_FACT_BYTES:
+                    unpacked.skip(size)
+                else:
+                    facts[name] = _alone(tag + unpacked.take(size), found.order, file)
+            return facts
 
 
 @contextmanager
@@ -96,14 +133,14 @@ def _people(file: Path) -> People | None:
         variable = next((one for one in mat.variables() if one.header.name == VARIABLE), None)
         if variable is None:
             raise CorpusError(f"{file} has no variable {VARIABLE}: use the file as it was released")
-        place = People(0, 0, mat.order, variable.kind, variable.start, variable.size)
+        place = People(0, 0, 0, (), mat.order, variable.kind, variable.start, variable.size)
         head = Unpacked.of(stream, place).take_most(HEAD_BYTES)
-        found = _cell_of_people(ElementTree(head, mat.order, f"{file}, variable {VARIABLE},"), len(head))
-    return None if found is None else place._replace(n_people=found[0], first=found[1])
+        tree = ElementTree(head, mat.order, f"{file}, variable {VARIABLE},")
+        return _cell_of_people(tree, len(head), place)
 
 
-def _cell_of_people(tree: ElementTree, n_bytes: int) -> tuple[int, int] | None:
-    """Number of people and byte of the first; None where the field does not begin within the head."""
+def _cell_of_people(tree: ElementTree, n_bytes: int, place: People) -> People | None:
+    """Number of people and where they lie; None where the field does not begin within the head."""
     header = tree.header(0, n_bytes)
     if header.matlab_class != STRUCT or header.n_items != 1:
         raise tree.damaged(0, f"{VARIABLE} is no struct of shape (1, 1)")
@@ -124,7 +161,11 @@ def _cell_of_people(tree: ElementTree, n_bytes: int) -> tuple[int, int] | None:
     cell = tree.header(at, n_bytes)
     if cell.matlab_class != CELL or cell.n_items > MAX_PEOPLE:
         raise tree.damaged(at, f"{PEOPLE} is no cell array of people, but of shape {cell.shape}")
-    return cell.n_items, cell.content
+    (n_inside,) = struct.unpack_from(f"{tree.order}I", tree.content, at + 4)
+    after = tuple(name.decode("latin1") for name in fields[fields.index(PEOPLE.encode()) + 1 :])
+    return place._replace(
+        n_people=cell.n_items, first=cell.content, end=at + TAG_BYTES + n_inside, after=after
+    )
 
 
 class Unpacked:
@@ -205,16 +246,16 @@ def _size(tag: bytes, order: ByteOrder, file: Path) -> int:
 
 
 def _alone(element: bytes, order: ByteOrder, file: Path) -> np.ndarray:
-    """A person as SciPy reads it, from a file of one variable made on the spot."""
-    tree = ElementTree(element, order, f"{file}, one person,")
+    """A person or another field as SciPy reads it, from a file of one variable made on the spot."""
+    tree = ElementTree(element, order, f"{file}, one field,")
     header = tree.header(0, len(element))
-    if header.name or header.matlab_class != STRUCT:
-        raise tree.damaged(0, "a person is no struct")
+    if header.name:
+        raise tree.damaged(0, "a field has a name of its own")
     # cells have no name, files know no variable without: it takes the eight bytes of the empty one
     name = struct.pack(f"{order}I", len(ALONE) << 16 | INT8) + ALONE.encode().ljust(4, b"\0")
     at = header.content - TAG_BYTES
     named = element[:at] + name + element[header.content :]
-    ElementTree(named, order, f"{file}, one person,").check()
+    ElementTree(named, order, f"{file}, one field,").check()
     version = struct.pack(f"{order}H", 0x0100) + (b"IM" if order == "<" else b"MI")
     value: np.ndarray = scipy.io.loadmat(io.BytesIO(version.rjust(FILE_HEADER_BYTES) + named))[ALONE]
     return value
@@ -222,6 +263,13 @@ def _alone(element: bytes, order: ByteOrder, file: Path) -> np.ndarray:
 
 def _cell_of_all(file: Path) -> np.ndarray:
     """All people of a file that has to be read whole (v7.3)."""
+    people: Any = _struct_of_all(file)[PEOPLE].flat[0]
+    if not isinstance(people, np.ndarray) or people.dtype != object:
+        raise CorpusError(f"{file}: {PEOPLE} is no cell array: use the file as it was released")
+    return people
+
+
+def _struct_of_all(file: Path) -> np.ndarray:
     stamp = file.stat()
     return _read_whole(file, stamp.st_mtime_ns, stamp.st_size)
 
@@ -236,7 +284,4 @@ def _read_whole(file: Path, modified_ns: int, n_bytes: int) -> np.ndarray:
         raise CorpusError(
             f"{file}: {VARIABLE} is no struct with field {PEOPLE}: use the file as it was released"
         )
-    people: Any = found[PEOPLE].flat[0]
-    if not isinstance(people, np.ndarray) or people.dtype != object:
-        raise CorpusError(f"{file}: {PEOPLE} is no cell array: use the file as it was released")
-    return people
+    return found

@@ -25,6 +25,8 @@ LABEL_BYTES, TRANSDUCER_BYTES, UNIT_BYTES = 16, 80, 8
 
 MAX_HEADER_BYTES = 2**20  # a BrainVision header has a few pages
 MAX_CHANNELS = 10_000
+# A header names its data and its markers, which lie beside it: any other place could be any file here.
+COMPANION_LINE = re.compile(rb"^\s*(?:DataFile|MarkerFile)\s*=\s*(.*?)\s*$", re.MULTILINE | re.IGNORECASE)
 N_CHANNELS_LINE = re.compile(rb"^\s*NumberOfChannels\s*=\s*(\d+)", re.MULTILINE | re.IGNORECASE)
 
 
@@ -99,7 +101,7 @@ def read_cnt_header(path: Path) -> CntHeader:
 
 
 def check_vhdr_header(path: Path) -> None:
-    """Refuse a BrainVision header that is too large, or states more channels than there can be.
+    """Refuse a BrainVision header that is too large, leads elsewhere, or states impossibly many channels.
 
     MNE reserves memory for as many channels as it says.
 
@@ -112,7 +114,13 @@ def check_vhdr_header(path: Path) -> None:
         raise CorpusError(
             f"{path} has {n_bytes} bytes: no BrainVision header is that long; give the .vhdr file"
         )
-    found = N_CHANNELS_LINE.search(path.read_bytes())
+    content = path.read_bytes()
+    away = [name for name in COMPANION_LINE.findall(content) if re.search(rb"[/\\]|^\.\.?$", name)]
+    if away:
+        raise CorpusError(
+            f"{path} leads to {away[0].decode('latin1')!a}: the data must lie beside the header"
+        )
+    found = N_CHANNELS_LINE.search(content)
     if found is None or not 0 < int(found[1]) <= MAX_CHANNELS:
         stated = "no number of channels" if found is None else f"{int(found[1])} channels"
         raise CorpusError(f"{path} states {stated}: it is damaged or no BrainVision header, copy it again")

@@ -1,5 +1,7 @@
 """MATLAB v7.3 files, which are HDF5, read to the arrays that SciPy makes of older ones."""
 
+import math
+import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,10 @@ MAX_BYTES = 1 << 32  # of one variable; references can name one array a thousand
 MAX_EMPTY_DIMS = 32
 BEST_DEFLATE = 1032  # bytes that deflate can make of one, at most
 SMALL_BYTES = 1 << 20  # that no harm is in, whatever the file has stored
+MAX_SPARE_BYTES = 1 << 26  # of a chunk that is larger than its array, as of arrays that were to grow
+INFLATED_BYTES = 1 << 26  # what a chunk may grow to without being looked at
+# HDF5's own filters, each at most once: deflated twice, a few bytes become all memory.
+DEFLATE, SHUFFLE, CHECKSUM = 1, 2, 3
 
 
 def is_hdf5(file: Path) -> bool:
@@ -64,7 +70,11 @@ def _node(group: h5py.Group, name: str, source: object) -> Any:
     # another link, or data kept elsewhere, would read any file of this machine
     if not isinstance(group.get(name, getlink=True), h5py.HardLink):
         raise CorpusError(f"{source}: {name!r} is a link to another place: save it as one MATLAB file")
-    return group[name]
+    node = group[name]
+    # before anything of it is read, its shape included
+    if isinstance(node, h5py.Dataset) and (node.external or node.is_virtual):
+        raise CorpusError(f"{source}: {name!r} has its values in other files: save it as one MATLAB file")
+    return node
 
 
 def _matlab_class(node: Any) -> str:
@@ -94,8 +104,10 @@ def _shape(node: Any) -> tuple[int, ...]:
         fields = _fields(node, node.file.filename)
         return _shape(next(iter(fields.values()))) if _is_struct_array(fields) else (1, 1)
     if _is_empty(node):
-        if node.size > MAX_EMPTY_DIMS:
-            raise CorpusError(f"{node.file.filename}: {node.name} is empty with {node.size} dimensions")
+        if node.size > MAX_EMPTY_DIMS or node.chunks is not None:  # nobody packs so few numbers
+            raise CorpusError(
+                f"{node.file.filename}: {node.name} is empty with {node.size} dimensions, or packed"
+            )
         return tuple(int(n) for n in np.asarray(node[()]).ravel())
     return tuple(reversed(node.shape))
 
@@ -171,8 +183,15 @@ class Hdf5Variable:
         for index, reference in np.ndenumerate(references):
             if not reference:
                 raise self.refused(f"has a cell {index} that leads nowhere")
-            found[index] = self.value(self.content[reference], depth + 1)
+            found[index] = self.value(self.referred(reference), depth + 1)
         return found
+
+    def referred(self, reference: Any) -> Any:
+        """What a reference leads to, in this file."""
+        node = self.content[reference]
+        if isinstance(node, h5py.Dataset) and (node.external or node.is_virtual):
+            raise self.refused("has its values in other files: save it as one file")
+        return node
 
     def struct(self, group: h5py.Group, depth: int) -> np.ndarray:
         """A struct: a structured array of objects."""
@@ -200,21 +219,58 @@ class Hdf5Variable:
 
     def check_size(self, node: Any) -> None:
         """Refuse what can not be stored in the file, before memory is asked for."""
-        if node.external or node.is_virtual:
-            raise self.refused("has its values in other files: save it as one file")
-        if node.dtype.kind not in "fiubcOV":
+        if not _is_plain(node.dtype):
             raise self.refused(f"is of type {node.dtype}")
         n_bytes = node.size * node.dtype.itemsize
         self.n_bytes += n_bytes
         n_stored = node.id.get_storage_size()
         if n_bytes > max(SMALL_BYTES, BEST_DEFLATE * n_stored) or self.n_bytes > MAX_BYTES:
             raise self.refused(f"has {n_bytes} bytes of shape {node.shape}, of which {n_stored} are stored")
+        if node.chunks is not None:
+            self.check_chunks(node, n_bytes)
+
+    def check_chunks(self, node: Any, n_bytes: int) -> None:
+        """Refuse chunks that unpack to more than they state: HDF5 makes room for as much as comes."""
+        made = node.id.get_create_plist()
+        filters = [made.get_filter(place)[0] for place in range(made.get_nfilters())]
+        if len(set(filters)) < len(filters) or not set(filters) <= {DEFLATE, SHUFFLE, CHECKSUM}:
+            raise self.refused(f"is packed by the filters {filters}")
+        chunk_bytes = math.prod(node.chunks) * node.dtype.itemsize
+        if chunk_bytes > max(n_bytes, MAX_SPARE_BYTES):
+            raise self.refused(f"has {n_bytes} bytes in a chunk of {chunk_bytes}")
+        large: list[tuple[int, ...]] = []
+
+        def note(chunk: Any) -> None:
+            if BEST_DEFLATE * chunk.size > INFLATED_BYTES:
+                large.append(chunk.chunk_offset)
+
+        node.id.chunk_iter(note)
+        for offset in large if DEFLATE in filters else ():
+            skipped, packed = node.id.read_direct_chunk(offset)
+            if not skipped and _inflates_beyond(packed, chunk_bytes):
+                raise self.refused(f"has a chunk that unpacks to more than its {chunk_bytes} bytes")
 
     def refused(self, what: str) -> CorpusError:
         """The error to raise for this variable."""
         return CorpusError(
             f"{self.source} {what}: copy or download it again, or save it with save(..., '-v7')"
         )
+
+
+def _is_plain(dtype: np.dtype[Any]) -> bool:
+    """Numbers, pairs of them (complex), references. Texts of any length could name one a million times."""
+    if dtype.names:
+        return all(dtype[name].kind in "fiu" for name in dtype.names)
+    return dtype.kind in "fiubc" or h5py.check_ref_dtype(dtype) is h5py.Reference
+
+
+def _inflates_beyond(packed: bytes, n_bytes: int) -> bool:
+    """Whether a deflated block holds more than so many bytes; no more of them are made."""
+    inflate, n_made = zlib.decompressobj(), 0
+    while packed and not inflate.eof and n_made <= n_bytes:
+        n_made += len(inflate.decompress(packed, SMALL_BYTES))
+        packed = inflate.unconsumed_tail
+    return n_made > n_bytes
 
 
 def _strings(codes: np.ndarray) -> np.ndarray:

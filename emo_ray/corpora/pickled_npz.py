@@ -38,7 +38,11 @@ def read_pickled_npz(file: Path, names: Collection[str]) -> dict[str, Any]:
 def _check_members(file: Path, names: Collection[str]) -> None:
     """Look at the sizes before anything is unpacked: few bytes can unpack to all memory."""
     with zipfile.ZipFile(file) as archive:
-        sizes = {info.filename.removesuffix(".npy"): info.file_size for info in archive.infolist()}
+        sizes: dict[str, int] = {}
+        for info in archive.infolist():
+            # one name may be there several times, with the ending and without: the largest counts
+            name = info.filename.removesuffix(".npy")
+            sizes[name] = max(info.file_size, sizes.get(name, 0))
     missing = [name for name in names if name not in sizes]
     if missing:
         raise CorpusError(

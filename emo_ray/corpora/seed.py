@@ -10,7 +10,7 @@ from pydantic import Field
 
 from emo_ray.corpora.account import Account
 from emo_ray.corpora.base import CorpusCard, CorpusConfig
-from emo_ray.corpora.corpus_files import files_of, matching_files, one_each
+from emo_ray.corpora.corpus_files import check_inside, files_of, matching_files, one_each
 from emo_ray.corpora.declared import Declaration, DeclaredRating
 from emo_ray.corpora.mat_file import read_mat
 from emo_ray.corpora.natural_order import natural_key
@@ -21,11 +21,13 @@ from emo_ray.corpora.seed_mat import (
     SURPLUS,
     ClipArrays,
     Content,
+    check_letters,
     declared_signals,
     feature_of,
     holds,
     kind_by_folder,
     prefix_of,
+    shared_letters,
 )
 from emo_ray.errors import CorpusError
 from emo_ray.tasks.base import TaskConfig
@@ -53,6 +55,7 @@ DATES = (
     ("20130709", "20131016", "20131105"),
 )  # fmt: skip
 LABEL_FILE = "label.mat"
+ENTROPY = (10.0, 28.0)  # between which shipped entropies are said to lie; one source
 
 CARD = CorpusCard(
     title="SEED: SJTU Emotion EEG Dataset",
@@ -110,13 +113,15 @@ class Seed(CorpusConfig):
                 "all recordings of a clip are equally long",
                 "a clip has one feature window for every whole window of its seconds",
                 "features were smoothed within a clip, never across",
+                f"entropies lie between {ENTROPY[0]:g} and {ENTROPY[1]:g} (one source)",
+                "files have the dates of the release, and letters that stand for its people",
             ),
         )
 
     @classmethod
     def recognise(cls, folder: Path) -> "Seed | None":
         """EEG if there is any, else features; SEED-IV has its files in folders named 1, 2 and 3."""
-        found = [file for file in folder.rglob("*.[mM][aA][tT]") if _may_be_ours(file)]
+        found = [file for file in folder.rglob("*.[mM][aA][tT]") if _may_be_ours(file, folder)]
         kinds = {kind_by_folder(file, folder) for file in found}
         if not kinds - {"eye"}:
             return None
@@ -144,7 +149,7 @@ class Seed(CorpusConfig):
         for (number, _), file in sorted(found.items()):  # by subject, then by date
             subjects.setdefault(f"seed/{number}", []).append(file)
         return {
-            subject: (*subjects[subject], *_label_files(subjects[subject]))
+            subject: (*subjects[subject], *_label_files(subjects[subject], self.path))
             for subject in sorted(subjects, key=natural_key)
         }
 
@@ -159,6 +164,10 @@ class Seed(CorpusConfig):
         reader = SubjectReader(self, files, Account(subject, subject))
         return reader.account.closed(list(reader.recordings()))
 
+    def notes(self) -> tuple[str, ...]:
+        """Subjects who may be one person, by the letters in their EEG."""
+        return shared_letters(self.find_subjects()) if self.content == "raw" else ()
+
     def tasks(self) -> Mapping[str, TaskConfig]:
         """Three emotions; or negative against positive, neutral clips left out."""
         negative, neutral, positive = ("negative", (-1.0,)), ("neutral", (0.0,)), ("positive", (1.0,))
@@ -168,9 +177,12 @@ class Seed(CorpusConfig):
         }
 
 
-def _may_be_ours(file: Path) -> bool:
+def _may_be_ours(file: Path, folder: Path) -> bool:
     match = SEED_FILE.fullmatch(file.name)
-    return match is not None and match[1].isdecimal() and file.parent.name not in SESSIONS
+    if match is None or file.parent.name in SESSIONS:
+        return False
+    # a name and a date could be anybody's, but for the folder
+    return match[1].isdecimal() or kind_by_folder(file, folder) != "unknown"
 
 
 def identity(file: Path, others: list[Path]) -> tuple[int, str]:
@@ -203,9 +215,16 @@ def identity(file: Path, others: list[Path]) -> tuple[int, str]:
     return of_date[0], date
 
 
-def _label_files(files: list[Path]) -> tuple[Path, ...]:
-    beside = (file.parent / LABEL_FILE for file in files)
-    return tuple(dict.fromkeys(file for file in beside if file.is_file()))
+def _label_files(files: list[Path], folder: Path) -> tuple[Path, ...]:
+    places = dict.fromkeys(file.parent for file in files)
+    found = [file for place in places for file in sorted(place.iterdir()) if _is_label_file(file)]
+    for file in found:
+        check_inside(file, folder)
+    return tuple(found)
+
+
+def _is_label_file(file: Path) -> bool:
+    return file.name.lower() == LABEL_FILE
 
 
 def read_labels(file: Path) -> tuple[int, ...]:
@@ -234,11 +253,11 @@ class SubjectReader:
 
     def recordings(self) -> Iterator[Recording]:
         """All wanted clips, session by session."""
-        sessions = [file for file in self.files if file.name != LABEL_FILE]
+        sessions = [file for file in self.files if not _is_label_file(file)]
         if len(sessions) != len(SESSIONS):
-            self.account.note(
-                "all", "not three sessions; they are numbered by date", f"{len(sessions)} files"
-            )
+            self.account.remark(f"{len(sessions)} of {len(SESSIONS)} sessions, numbered by date")
+        if self.corpus.content == "raw":
+            check_letters(sessions, self.account)
         for rank, file in enumerate(sessions, start=1):
             if rank > len(SESSIONS):
                 self.account.reject(str(rank), f"{file.name} is session {rank} of {len(SESSIONS)}")
@@ -257,6 +276,7 @@ class SubjectReader:
             if signal is None:
                 continue
             self.check_length(clip, trial, signal)
+            self.check_entropy(trial, signal)
             yield Recording(
                 subject=self.account.subject,
                 session=session,
@@ -269,25 +289,25 @@ class SubjectReader:
 
     def labels(self, file: Path) -> tuple[int, ...]:
         """From the table beside the file, else as published."""
-        table = file.parent / LABEL_FILE
-        if table not in self.files:
-            self.account.note(file.name, f"no {LABEL_FILE} beside, labels as published")
+        tables = [table for table in self.files if table.parent == file.parent and _is_label_file(table)]
+        if not tables:
+            self.account.remark(f"no {LABEL_FILE} beside the files, labels as published")
             return LABELS
-        labels = read_labels(table)
+        labels = read_labels(tables[0])
         if labels != LABELS:
-            self.account.note(file.name, f"{LABEL_FILE} has other labels than published, taken as there")
+            self.account.remark(f"{LABEL_FILE} has other labels than published, taken as there")
         return labels
 
     def check_person(self, session: str, file: Path) -> None:
-        """Report letters in the variables that stand for somebody else: two people may be mixed up."""
+        """Report letters and dates that stand for somebody else: two people may be mixed up."""
         prefix = prefix_of(file) if self.corpus.content == "raw" else ""
         number = int(self.account.subject.removeprefix("seed/"))
         if prefix in PREFIXES and PREFIXES.index(prefix) + 1 != number:
-            self.account.note(
-                f"session {session}",
-                f"variables named as those of subject {PREFIXES.index(prefix) + 1}",
-                prefix,
-            )
+            whose = PREFIXES.index(prefix) + 1
+            self.account.remark(f"session {session}: variables named as those of subject {whose} ({prefix})")
+        date = file.stem.rpartition("_")[2]
+        if number <= len(DATES) and date not in DATES[number - 1]:
+            self.account.remark(f"session {session}: dated {date}, which is no date of the subject's")
 
     def check_length(self, clip: int, trial: str, signal: Signal) -> None:
         """Report lengths that differ from those usually found."""
@@ -297,3 +317,13 @@ class SubjectReader:
         if n_times != usual:
             unit = "samples" if self.corpus.content == "raw" else "windows"
             self.account.note(trial, "another length than usual", f"{n_times} {unit}, not {usual}")
+
+    def check_entropy(self, trial: str, signal: Signal) -> None:
+        """Report entropies that do not lie where they are said to."""
+        known = signal.values[np.isfinite(signal.values)]
+        if feature_of(self.corpus.content) != "de" or not known.size:
+            return
+        middle = float(np.median(known))
+        if not ENTROPY[0] <= middle <= ENTROPY[1]:
+            fact = f"entropies are not between {ENTROPY[0]:g} and {ENTROPY[1]:g}, as one source has them"
+            self.account.note(trial, fact, f"median {middle:.1f}")

@@ -19,10 +19,12 @@ from emo_ray.corpora.seed_mat import (
     SEED_FILE,
     SURPLUS,
     ClipArrays,
+    check_letters,
     declared_signals,
     feature_of,
     holds,
     kind_by_folder,
+    shared_letters,
 )
 from emo_ray.errors import CorpusError
 from emo_ray.tasks.base import TaskConfig
@@ -30,6 +32,7 @@ from emo_ray.tasks.classes import ClassTask
 
 N_SUBJECTS = 15
 N_CLIPS = 24  # a session
+MAX_WINDOWS = 64  # of 4 s in the longest clip, derived from what is known of the release
 EMOTIONS = ("neutral", "sad", "fear", "happy")  # codes 0 to 3
 
 # Code of every clip; each session has clips of its own.
@@ -83,6 +86,7 @@ class SeedIV(CorpusConfig):
             unverified=(
                 "EEG of a clip has one sample more than whole seconds",
                 "files of one subject have a date each",
+                f"a clip has {MAX_WINDOWS} feature windows at most",
                 "features were smoothed within a clip, never across",
             ),
         )
@@ -130,6 +134,10 @@ class SeedIV(CorpusConfig):
         reader = SubjectReader(self, files, Account(subject, subject))
         return reader.account.closed(list(reader.recordings()))
 
+    def notes(self) -> tuple[str, ...]:
+        """Subjects who may be one person, by the letters in their EEG."""
+        return shared_letters(self.find_subjects()) if self.content == "raw" else ()
+
     def tasks(self) -> Mapping[str, TaskConfig]:
         """The four emotions."""
         classes = tuple((name, (float(code),)) for code, name in enumerate(EMOTIONS))
@@ -157,12 +165,12 @@ class SubjectReader:
         """All wanted clips, session by session."""
         names = [file.name for file in self.files]
         if len(names) != len(self.corpus.sessions):
-            self.account.note("all", "not every session has a file", f"{len(names)} files")
+            self.account.remark(f"{len(names)} of {len(self.corpus.sessions)} sessions have a file")
+        if self.corpus.content == "raw":
+            check_letters(self.files, self.account)
         for file in self.files:
             if names.count(file.name) > 1:  # another sitting has another date
-                self.account.note(
-                    f"session {file.parent.name}", "file of one date in several sessions", file.name
-                )
+                self.account.remark(f"file of one date in several sessions ({file.name})")
             yield from self.session(file.parent.name, file)
 
     def session(self, session: str, file: Path) -> Iterator[Recording]:
@@ -177,6 +185,8 @@ class SubjectReader:
             n_times = signal.values.shape[1]
             if self.corpus.content == "raw" and n_times % round(RAW_HZ) != SURPLUS:
                 self.account.note(trial, "not whole seconds and one sample", f"{n_times} samples")
+            if self.corpus.content != "raw" and n_times > MAX_WINDOWS:
+                self.account.note(trial, f"more than {MAX_WINDOWS} windows", n_times)
             yield Recording(
                 subject=self.account.subject,
                 session=session,

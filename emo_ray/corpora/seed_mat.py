@@ -1,7 +1,7 @@
 """MATLAB files of SEED and SEED-IV: one array a clip, EEG or ready features; which file holds which."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -93,10 +93,16 @@ def kind_by_folder(file: Path, folder: Path) -> Kind:
 
 
 def holds(file: Path, folder: Path, content: Content, window_s: float) -> bool:
-    """Whether a file has the wanted content: by its folders, or where they do not tell by its variables."""
+    """Whether a file has the wanted content: by its folders, or where they do not tell by its variables.
+
+    A file that can not be read counts as one that has it: its subject is lost then, and no other.
+    """
     kind = kind_by_folder(file, folder)
     if kind == "unknown":
-        return bool(clip_keys(file, content))
+        try:
+            return bool(clip_keys(file, content))
+        except CorpusError:
+            return True
     if content == "raw":
         return kind == "raw"
     return kind == ("features" if window_s == 1 else "features_4s")
@@ -121,9 +127,34 @@ def clip_keys(file: Path, content: Content) -> dict[int, list[str]]:
 
 def prefix_of(file: Path) -> str:
     """Letters before ``_eeg1``, which stand for the person; empty where there are none, or more than one."""
-    keys = [key for keys in clip_keys(file, "raw").values() for key in keys]
+    try:
+        keys = [key for keys in clip_keys(file, "raw").values() for key in keys]
+    except CorpusError:  # told when the file is read
+        return ""
     found = {match[1].lower() for key in keys if (match := RAW_KEY.fullmatch(key)) and match[1]}
     return found.pop() if len(found) == 1 else ""
+
+
+def check_letters(files: Sequence[Path], account: Account) -> None:
+    """Report EEG of one subject whose variables stand for several people."""
+    letters = {file.name: prefix for file in files if (prefix := prefix_of(file))}
+    if len(set(letters.values())) > 1:
+        shown = ", ".join(f"{name} {prefix}" for name, prefix in letters.items())
+        account.remark(
+            f"variables of its files are named by different letters, as of several people: {shown}"
+        )
+
+
+def shared_letters(subjects: Mapping[str, tuple[Path, ...]]) -> tuple[str, ...]:
+    """Subjects whose EEG is named by the same letters: one person under two numbers would be a leak."""
+    people: dict[str, list[str]] = {}
+    for subject, files in subjects.items():
+        people.setdefault(prefix_of(files[0]), []).append(subject)
+    return tuple(
+        f"variables of {' and '.join(found)} are named by the same letters, {prefix!r}: perhaps one person"
+        for prefix, found in people.items()
+        if prefix and len(found) > 1
+    )
 
 
 @dataclass(frozen=True)
@@ -165,14 +196,16 @@ class ClipArrays:
         surplus = [str(clip) for clip in self.keys if not 1 <= clip <= n_clips]
         if surplus:
             fact = "arrays of clips that the release does not have, left out"
-            self.account.note(f"session {session}", fact, ", ".join(surplus))
+            self.account.remark(f"session {session}: {fact} ({', '.join(surplus)})")
 
     def signal(self, clip: int, trial: str) -> Signal | None:
         """EEG or features of one clip, or None where the trial is rejected."""
         names = self.keys.get(clip, [])
         if len(names) != 1:
-            found = f"{len(names)} arrays ({', '.join(names)})" if names else "no array"
-            self.account.reject(trial, f"{self.file.name} has {found} of clip {clip}")
+            found = (
+                f"has {len(names)} arrays of this clip, {', '.join(names)}" if names else "lacks this clip"
+            )
+            self.account.reject(trial, f"the file of the session {found}")
             return None
         try:
             values = read_mat(self.file, names)[names[0]]

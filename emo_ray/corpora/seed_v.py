@@ -66,7 +66,7 @@ TIMES_FILE = "trial_start_end_timestamp.txt"
 MAX_TIMES_BYTES = 1 << 20
 FEATURE_FILE = re.compile(r"(\d{1,3})_123\.npz", re.IGNORECASE)
 CNT_FILE = re.compile(r"(\d{1,3})_([123])_(\d{8})\.cnt", re.IGNORECASE)
-EYE_FOLDER = re.compile(r"eye", re.IGNORECASE)
+EYE_FOLDER = re.compile(r"(?<![a-z])eye", re.IGNORECASE)  # no end of another word
 
 CARD = CorpusCard(
     title="SEED-V: SJTU Emotion EEG Dataset for five emotions",
@@ -198,7 +198,7 @@ class SeedV(CorpusConfig):
         CorpusError : the subject is unknown, or a file of it is broken or not laid out as released
         """
         files = files_of(subject, self.find_subjects(), self.path)
-        reader = SubjectReader(self, files, Account(subject, files[0].name))
+        reader = SubjectReader(self, files, Account(subject, subject))
         return reader.account.closed(list(reader.recordings()))
 
     def tasks(self) -> Mapping[str, TaskConfig]:
@@ -297,9 +297,7 @@ class SubjectReader:
         times = parse_clip_times(found[0])
         for session in self.corpus.sessions:
             if times[session] != CLIP_TIMES[session]:
-                self.account.note(
-                    f"session {session}", f"{found[0].name} has other clip times than published"
-                )
+                self.account.remark(f"{found[0].name} has other clip times than published")
         return times
 
     def recording_of(self, session: str) -> CntFile | None:
@@ -307,18 +305,18 @@ class SubjectReader:
         matches = {file: CNT_FILE.fullmatch(file.name) for file in self.files}
         found = [file for file, match in matches.items() if match and match[2] == session]
         if not found:
-            self.account.note(f"session {session}", "there is no recording")
+            self.account.remark(f"there is no recording of session {session}")
             return None
         cnt = open_cnt(found[0])
         for note in cnt.opened.notes:
-            self.account.note(found[0].name, note)
+            self.account.remark(f"{found[0].name}: {note}")
         return cnt
 
     def note_surplus(self, table: "FeatureTable") -> None:
         """Report keys that no clip of the corpus has."""
         surplus = [key for key in table.data if key not in range(N_CLIPS * len(SESSIONS))]
         if surplus:
-            self.account.note(table.file.name, "keys other than 0 to 44 left out", len(surplus))
+            self.account.remark(f"{table.modality}: {len(surplus)} keys other than 0 to 44 left out")
 
     def recording(
         self, clip: Clip, tables: Mapping[str, "FeatureTable"], cnt: CntFile | None
@@ -378,9 +376,14 @@ class SubjectReader:
 
     def label(self, clip: Clip, table: "FeatureTable") -> float:
         """The code in the file, compared with what is published."""
-        codes = np.asarray(table.labels.get(clip.key, clip.code))
+        try:
+            codes = np.asarray(table.labels.get(clip.key, clip.code))
+        except ValueError:  # lists of unequal length
+            codes = np.zeros(0)
         if codes.dtype.kind not in "fiu" or codes.size == 0 or np.unique(codes).size != 1:
-            raise _UnusableError(f"label {clip.key} of {table.file.name} is not one code: {str(codes)[:60]}")
+            raise _UnusableError(
+                f"label {clip.key} of {table.file.name} is not one code: {codes.dtype} {codes.shape}"
+            )
         code = float(codes.flat[0])
         if code not in range(len(EMOTIONS)):
             raise _UnusableError(f"label {clip.key} of {table.file.name} is {code:g}, not 0 to 4")
@@ -428,7 +431,7 @@ class FeatureTable:
         width = len(CHANNELS[self.modality])
         block = self.data.get(key)
         if block is None:
-            raise _UnusableError(f"{self.file.name} has no {self.modality} features of clip {key}")
+            raise _UnusableError(f"no {self.modality} features of this clip in the file")
         if not isinstance(block, np.ndarray) or block.dtype.kind not in "fiu" or block.ndim != 2:
             raise _UnusableError(f"{self.modality} features of clip {key} are no table of numbers")
         if block.shape[1] != width or len(block) == 0:

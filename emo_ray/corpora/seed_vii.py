@@ -19,7 +19,7 @@ from emo_ray.corpora.mat_file import mat_shapes, read_mat
 from emo_ray.corpora.natural_order import natural_key
 from emo_ray.corpora.recording import Recording, Signal, SubjectRecordings
 from emo_ray.corpora.seed_bands import BAND_FEATURES, SEED_BANDS, WINDOW_S, WINDOWS_HZ
-from emo_ray.corpora.seed_vii_labels import CLIPS_A_SESSION, EMOTIONS, LABELS_FILE, clip_emotions
+from emo_ray.corpora.seed_vii_labels import CLIPS_A_SESSION, EMOTIONS, LABELS_FILE, N_CLIPS, clip_emotions
 from emo_ray.corpora.seed_vii_triggers import clip_spans
 from emo_ray.errors import CorpusError
 from emo_ray.signals.electrodes import SJTU62
@@ -30,6 +30,7 @@ from emo_ray.tasks.value import ValueTask
 Content = Literal["raw", "de_LDS", "de", "psd", "eye", "cnt"]
 
 N_SUBJECTS = 20
+N_WINDOWS = (3487, 3488)  # of 4 s, of all clips together
 PREPROCESSED_HZ, CNT_HZ = 200.0, 1000.0
 EOG_CHANNELS = ("HEO", "VEO")
 EYE_FEATURES = (
@@ -109,6 +110,7 @@ class SeedVII(CorpusConfig):
             unverified=(
                 "preprocessed EEG of a clip has whole seconds (one source)",
                 "intensity runs from 0 to 1, a value every 4 s (one source)",
+                f"features of all clips have {N_WINDOWS[0]} to {N_WINDOWS[1]} windows",
                 "band of the preprocessed EEG: 0.1 to 70 Hz or 1 to 75 Hz, see the release",
             ),
         )
@@ -200,7 +202,7 @@ class SeedVII(CorpusConfig):
         CorpusError : the subject is unknown, or a file of it is broken or not laid out as released
         """
         files = files_of(subject, self.find_subjects(), self.path)
-        reader = SubjectReader(self, files, Account(subject, files[0].name))
+        reader = SubjectReader(self, files, Account(subject, subject))
         return reader.account.closed(list(reader.recordings()))
 
     def tasks(self) -> Mapping[str, TaskConfig]:
@@ -241,6 +243,7 @@ class SubjectReader:
         tables = [file for file in self.files if file.name.lower() == LABELS_FILE]
         emotions = clip_emotions(tables[0] if tables else None, self.account)
         self.matrices = {kind: MatClips.opened(file) for file in self.files if (kind := kind_of(file))}
+        n_windows, n_clips = 0, 0
         for session in self.corpus.sessions:
             first = CLIPS_A_SESSION * (int(session) - 1) + 1
             clips = range(first, first + CLIPS_A_SESSION)
@@ -249,7 +252,11 @@ class SubjectReader:
                 self.of_recording(session, clips) if self.corpus.content == "cnt" else self.of_matrices(clips)
             )
             for clip, start_s, signals in read:
-                yield self.recording(clip, start_s, signals, emotions[clip])
+                recording = self.recording(clip, start_s, signals, emotions[clip])
+                n_windows, n_clips = n_windows + len(recording.annotations["start_s"]), n_clips + 1
+                yield recording
+        if n_clips == N_CLIPS and n_windows not in N_WINDOWS:
+            self.account.remark(f"all clips have {n_windows} windows of 4 s, not {N_WINDOWS[0]} or one more")
 
     def recording(self, clip: int, start_s: float, signals: Mapping[str, Signal], emotion: str) -> Recording:
         """What is known of one clip beside its signals."""
@@ -323,11 +330,11 @@ class SubjectReader:
             file for file in self.files if (match := CNT_FILE.fullmatch(file.name)) and match[3] == session
         ]
         if not found:
-            self.account.note(f"session {session}", "there is no recording")
+            self.account.remark(f"there is no recording of session {session}")
             return
         cnt = open_cnt(found[0])
         for note in cnt.opened.notes:
-            self.account.note(found[0].name, note)
+            self.account.remark(f"{found[0].name}: {note}")
         stem = found[0].stem.lower()
         tables = [file for file in self.files if file.name.lower() == f"{stem}_trigger_info.csv"]
         spans = clip_spans(cnt, tables[0] if tables else None, CLIPS_A_SESSION, self.account)
@@ -401,11 +408,13 @@ class MatClips:
     ----------
     shapes : of all variables of the file
     loaded : variables of the session at hand
+    damaged : those of them that can not be read, and why
     """
 
     file: Path
     shapes: Mapping[str, tuple[int, ...]]
-    loaded: Mapping[str, np.ndarray] = field(default_factory=dict)
+    loaded: dict[str, np.ndarray] = field(default_factory=dict)
+    damaged: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def opened(cls, file: Path) -> "MatClips":
@@ -423,19 +432,21 @@ class MatClips:
         return f"{self.file.parent.name}/{self.file.name}"
 
     def load(self, names: Collection[str]) -> None:
-        """Read variables in one pass, in place of those of the session before.
-
-        Raises
-        ------
-        CorpusError : the file is damaged
-        """
+        """Read variables in place of those before: in one pass, or one by one where that fails."""
         self.loaded = {}  # before the next ones come
-        self.loaded = read_mat(self.file, names)
+        try:
+            self.loaded = read_mat(self.file, names)
+        except CorpusError:
+            for name in names:
+                try:
+                    self.loaded |= read_mat(self.file, [name])
+                except CorpusError as error:
+                    self.damaged[name] = str(error)
 
     def clip(self, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
         """A variable of numbers, whose shape must be as given; None is any length but 0."""
         if name not in self.shapes:
-            raise _UnusableError(f"{self.label} has no {name}")
+            raise _UnusableError(f"no variable of this clip in {self.file.parent.name}")
         found = self.shapes[name]
         fits = len(found) == len(shape) and all(
             length == wanted if wanted is not None else length > 0
@@ -444,6 +455,8 @@ class MatClips:
         if not fits:
             wanted_shape = str(shape).replace("None", "any")
             raise _UnusableError(f"{name} of {self.label} has shape {found}, not {wanted_shape}")
+        if name in self.damaged:
+            raise _UnusableError(self.damaged[name])
         values = self.loaded[name]
         if values.dtype.kind not in "fiu":
             raise _UnusableError(f"{name} of {self.label} is {values.dtype}, not numbers")

@@ -5,7 +5,6 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-
 from emo_ray.corpora.account import Account
 from emo_ray.errors import CorpusError
 

@@ -25,6 +25,7 @@ class SignalSurvey:
     seconds : of all trials together
     n_trials : that have it
     missing : share of samples that are NaN
+    missing_in : their number by channel, where there are any
     """
 
     n_channels: int
@@ -33,6 +34,7 @@ class SignalSurvey:
     seconds: float
     n_trials: int
     missing: float
+    missing_in: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -139,12 +141,16 @@ def _classes(head: Head, target: np.ndarray) -> Mapping[str, int]:
 def _signal(name: str, recordings: tuple[Recording, ...]) -> SignalSurvey:
     found = [recording.signals[name] for recording in recordings if name in recording.signals]
     n_values = sum(signal.values.size for signal in found)
-    n_missing = sum(int(np.isnan(signal.values).sum()) for signal in found)
+    missing_in: Counter[str] = Counter()
+    for signal in found:
+        counts = np.isnan(signal.values).sum(axis=1)
+        missing_in.update({signal.channels[row]: int(counts[row]) for row in np.flatnonzero(counts)})
     return SignalSurvey(
         n_channels=len(found[0].channels),
         sfreq=found[0].sfreq,
         unit=found[0].unit,
         seconds=sum(signal.values.shape[1] / signal.sfreq for signal in found),
         n_trials=len(found),
-        missing=n_missing / max(1, n_values),
+        missing=missing_in.total() / max(1, n_values),
+        missing_in=dict(missing_in),
     )

@@ -94,8 +94,9 @@ class SeedFiles(CorpusFiles):
             state = felt(EMOTION_OF[LABELS[clip - 1]], self.strength)
             n_times = CLIP_TIMES[clip - 1] if self.clip_s is None else RAW_HZ * self.clip_s + SURPLUS
             if content == "raw":
-                key = f"{PREFIXES[index % len(PREFIXES)]}_eeg{clip}"
-                found[key] = clip_eeg(rng, who, state, n_times)
+                # people beyond the release have letters of their own, too
+                letters = PREFIXES[index % len(PREFIXES)] + "x" * (index // len(PREFIXES))
+                found[f"{letters}_eeg{clip}"] = clip_eeg(rng, who, state, n_times)
                 continue
             n_windows = n_times // (RAW_HZ if content == "features_1s" else 4 * RAW_HZ)
             features = clip_features(rng, who, state, n_windows, self.features)

@@ -91,7 +91,8 @@ class SeedIVFiles(CorpusFiles):
             n_times = self.n_times(session, clip)
             n_windows = n_times // (4 * RAW_HZ)
             if content == "raw":
-                found[f"{PREFIXES[index % len(PREFIXES)]}_eeg{clip}"] = clip_eeg(rng, who, state, n_times)
+                letters = PREFIXES[index % len(PREFIXES)] + "x" * (index // len(PREFIXES))
+                found[f"{letters}_eeg{clip}"] = clip_eeg(rng, who, state, n_times)
             elif content == "features":
                 features = clip_features(rng, who, state, n_windows, ("de", "psd"))
                 found |= {f"{name}{clip}": values for name, values in features.items()}

@@ -18,6 +18,7 @@ RAW_HZ = 200
 EEG_STEPS = 2.0
 FEATURE_STEPS = 4096.0
 SMOOTHING_WINDOWS = 5
+LEVEL_NATS = 12.0  # of released entropies above those of EEG in uV: they lie between 10 and 28
 LDS_KEEPS = 0.8  # of the state, from window to window: what a linear dynamic system amounts to here
 
 # In place of SciPy's text, which holds the time of writing: the same arguments give the same bytes.
@@ -62,7 +63,7 @@ def clip_features(
 
 def _feature(name: str, de: Float64[np.ndarray, "62 windows 5"]) -> Float64[np.ndarray, "_ windows 5"]:
     if name == "de":
-        return de
+        return de + LEVEL_NATS
     if name == "psd":
         return np.asarray(np.exp(2 * de) / (2 * np.pi * np.e))  # the variance that has this entropy
     if name == "asm":

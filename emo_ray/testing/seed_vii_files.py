@@ -22,8 +22,9 @@ from emo_ray.testing.seed_features import N_EYE, entropy_windows, eye_windows, f
 
 WINDOW_S = 4
 PREPROCESSED_HZ = 200.0
-TOTAL_S = 14_098  # of all clips of the release; how long each is has not been published
-SHORTEST_S, LONGEST_S = 120, 232
+# All clips of the release last 14,098 s and have 3,487 windows; how long each is has not been published.
+N_WINDOWS, LEAST_WINDOWS, MOST_WINDOWS = 3487, 30, 58
+REST_S = (2,) * 70 + (1,) * 10  # of every clip beyond its windows: 150 s
 SESSIONS = ("1", "2", "3", "4")
 BAND_WIDTHS_HZ = np.array([3.0, 4.0, 6.0, 17.0, 19.0])  # delta to gamma
 UV_A_MV = 1000.0
@@ -69,11 +70,11 @@ class SeedVIIFiles(CorpusFiles):
         """Seconds of every clip: equal for all people."""
         if self.clip_s is not None:
             return dict.fromkeys(PUBLISHED, self.clip_s)
-        drawn = stream(0, "seed_vii", "lengths").integers(SHORTEST_S, LONGEST_S, N_CLIPS)
-        # 80 clips of 14,098 s in all: what is left over goes to the first ones
-        drawn += (TOTAL_S - int(drawn.sum())) // N_CLIPS
-        drawn[: TOTAL_S - int(drawn.sum())] += 1
-        return dict(zip(PUBLISHED, drawn.tolist(), strict=True))
+        windows = stream(0, "seed_vii", "lengths").integers(LEAST_WINDOWS, MOST_WINDOWS, N_CLIPS)
+        # what is left over goes to the first ones
+        windows += (N_WINDOWS - int(windows.sum())) // N_CLIPS
+        windows[: N_WINDOWS - int(windows.sum())] += 1
+        return dict(zip(PUBLISHED, (WINDOW_S * windows + np.array(REST_S)).tolist(), strict=True))
 
     def write_shared(self, folder: Path) -> tuple[Path, ...]:
         """The table of emotions: a row of clip numbers and one of names for each session."""

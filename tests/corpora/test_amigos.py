@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import numpy as np
@@ -261,18 +262,38 @@ def test_an_unknown_or_repeated_video_is_rejected(tmp_path, name, reason):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("joined_data", np.zeros((500, 16)), r"joined_data cell 0 \(video 4\).*\(500, 16\).*\(rows, 17\)"),
+        ("joined_data", np.zeros((500, 16)), r"joined_data cell 0 .*\(500, 16\).*\(rows, 17\)"),
         ("joined_data", "text", r"joined_data cell 0.*<U4"),
         ("joined_data", np.zeros((500, 17), dtype=complex), r"joined_data cell 0.*complex128"),
         ("labels_selfassessment", np.zeros((1, 9)), r"labels_selfassessment cell 0.*\(1, 9\).*12"),
         ("labels_ext_annotation", np.zeros((6, 2)), r"labels_ext_annotation cell 0.*\(6, 2\).*3"),
     ],
 )
-def test_a_cell_of_wrong_shape_or_type_is_refused(tmp_path, key, value, message):
+def test_a_cell_of_wrong_shape_or_type_rejects_its_trial_alone(tmp_path, key, value, message):
     content = genuine_layout()
     content[key][0, 0] = value
-    with pytest.raises(CorpusError, match=rf"Data_Preprocessed_P01\.mat: {message}"):
-        read(tmp_path, content)
+    result = read(tmp_path, content)
+    (rejected,) = (one for one in result.rejected if one.trial == "4")
+    assert re.match(message, rejected.reason)
+    assert [recording.trial for recording in result.recordings] == ["138"]
+
+
+def test_external_labels_beyond_one_are_kept_and_noted(tmp_path):
+    content = genuine_layout()
+    content["labels_ext_annotation"][0, 0][2, 1] = -1.5
+    result = read(tmp_path, content)
+    assert trial(result, "4").annotations["external_valence"][2] == -1.5
+    assert any("external labels outside -1 to 1, kept, in 1 trial (4: 1)" in note for note in result.notes)
+
+
+def test_signals_of_another_length_than_released_are_noted(tmp_path):
+    content = genuine_layout()
+    content["joined_data"][0, 0] = content["joined_data"][0, 0][:-2560]  # 20 s: one segment less than 6
+    content["labels_ext_annotation"][0, 0] = EMPTY
+    notes = read(tmp_path, content).notes
+    assert any(
+        "another number of segments than the release has, in 1 trial (4: 5, not 6)" in n for n in notes
+    )
 
 
 @pytest.mark.parametrize("key", ["VideoIDs", "joined_data", "labels_selfassessment", "labels_ext_annotation"])

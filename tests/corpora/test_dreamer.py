@@ -16,6 +16,11 @@ from emo_ray.testing.dreamer_files import DreamerFiles, cells
 from emo_ray.testing.mat_v73 import save_v73
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("dreamer")
@@ -191,6 +196,32 @@ def test_facts_that_nobody_confirmed_are_looked_at(tmp_path):
     assert any("offset of about 4000 uV, in 9 trials (1: 107 uV" in note for note in result.notes)
 
 
+@pytest.mark.parametrize("compressed", [True, False])
+def test_what_the_file_says_of_itself_is_compared(tmp_path, compressed):
+    made = person(seconds=1)
+    odd = {"EEG_SamplingRate": 256.0, "EEG_Electrodes": cells(EMO14[::-1]), "noOfVideoSequences": 18.0}
+    content = {"Data": cells([made, made]).reshape(1, -1), "noOfSubjects": 3.0, **odd}
+    savemat(tmp_path / "DREAMER.mat", {"DREAMER": content}, do_compression=compressed)
+    told = "\n".join(Dreamer(path=tmp_path).notes()[1:])
+    assert "EEG_SamplingRate 256, not 128" in told
+    assert "EEG_Electrodes AF4 F8 F4" in told
+    assert "noOfSubjects 3, not 2" in told
+    assert told.count("\n") == 2  # and nothing of the number of clips
+
+
+def test_a_file_as_released_says_of_itself_what_is_expected(folder):
+    assert len(Dreamer(path=folder).notes()) == 1
+
+
+def test_damage_behind_the_people_is_told_and_costs_nobody(tmp_path):
+    file = write(tmp_path, [person(seconds=1)]) / "DREAMER.mat"
+    damaged = bytearray(file.read_bytes())
+    damaged[-72 + damaged[-72:].index(b"\x0e\0\0\0")] = 9  # the type of the last field's element
+    file.write_bytes(damaged)
+    assert any("can not be compared" in note for note in Dreamer(path=tmp_path).notes())
+    assert len(read(tmp_path).recordings) == 18
+
+
 def test_scores_outside_one_to_five_are_missing(tmp_path):
     scores = np.array([0, 1, 5, 6, np.nan, *[3] * 13])[:, None]
     result = read(write(tmp_path, [person(ScoreArousal=scores)]))
@@ -251,7 +282,20 @@ def test_an_unusable_cell_rejects_its_trial_alone(tmp_path, modality, block):
 def test_another_number_of_clips_is_noted(tmp_path):
     result = read(write(tmp_path, [person(n_clips=3)]))
     assert len(result.recordings) == 3
-    assert any("other number of clips than 18" in note for note in result.notes)
+    assert any("EEG.stimuli has 3 clips, not 18" in note for note in result.notes)
+
+
+def test_a_clip_without_one_of_its_signals_is_rejected(tmp_path):
+    result = read(write(tmp_path, [person(ECG=person(n_clips=17)["ECG"])]))
+    assert [(one.trial, one.reason) for one in result.rejected] == [("18", "no ECG.stimuli of this clip")]
+
+
+def test_scores_that_are_no_whole_numbers_are_kept_and_noted(tmp_path):
+    scores = np.full((18, 1), 3.0)
+    scores[4] = 2.5
+    result = read(write(tmp_path, [person(ScoreArousal=scores)]))
+    assert result.recordings[4].ratings["self_arousal"] == 2.5
+    assert any("self_arousal is no whole number, kept, in 1 trial (5: 2.5)" in note for note in result.notes)
 
 
 @pytest.mark.parametrize(
@@ -260,6 +304,7 @@ def test_another_number_of_clips_is_noted(tmp_path):
         ({"EEG": {"stimuli": 1.0}}, "EEG.stimuli"),
         ({"ECG": 3.0}, "no field stimuli"),
         ({"ScoreValence": "x"}, "Score"),
+        ({"ScoreValence": np.ones((18, 2))}, r"\(18, 2\), not a column"),
     ],
 )
 def test_a_person_laid_out_otherwise_is_refused(tmp_path, changed, word):
@@ -311,7 +356,7 @@ def test_a_file_that_states_absurd_numbers_is_refused(tmp_path):
 def test_a_small_file_that_unpacks_to_much_is_passed_over_in_chunks(tmp_path):
     packed = zlib.compress(bytes(1 << 26))
     (tmp_path / "packed").write_bytes(packed)
-    place = dreamer_file.People(0, 0, "<", dreamer_file.COMPRESSED, 0, len(packed))
+    place = dreamer_file.People(0, 0, 0, (), "<", dreamer_file.COMPRESSED, 0, len(packed))
     tracemalloc.start()
     with (tmp_path / "packed").open("rb") as stream:
         unpacked = dreamer_file.Unpacked.of(stream, place)

@@ -221,6 +221,14 @@ def test_a_header_that_leads_elsewhere_is_refused(shared_data, tmp_path):
         read_eeg_file(tmp_path / "inside" / "test.vhdr")
 
 
+@pytest.mark.parametrize("name", ["../secret.vmrk", "/etc/passwd", "sub\\x.vmrk"])
+def test_a_header_whose_markers_lie_elsewhere_is_refused_before_they_are_read(tmp_path, name):
+    header = f"Brain Vision Data Exchange Header File Version 1.0\nMarkerFile={name}\nNumberOfChannels=1\n"
+    (tmp_path / "x.vhdr").write_text(header)
+    with pytest.raises(CorpusError, match=r"leads to .*the data must lie beside the header"):
+        read_eeg_file(tmp_path / "x.vhdr")
+
+
 @pytest.mark.parametrize("number", [b"999999999", b"0", b"many"])
 def test_a_header_of_impossibly_many_channels_is_refused_before_memory_is_reserved(tmp_path, number):
     path = tmp_path / "bomb.vhdr"

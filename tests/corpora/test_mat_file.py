@@ -1,3 +1,4 @@
+import resource
 import struct
 import subprocess
 import sys
@@ -255,6 +256,61 @@ def test_values_in_other_files_are_not_read(tmp_path):
     with hdf5(tmp_path) as file:
         file.create_dataset("x", shape=(8, 1), dtype="f8", external=[(str(tmp_path / "secret.bin"), 0, 64)])
     with pytest.raises(CorpusError, match="values in other files"):
+        read_mat(tmp_path / "x.mat")
+
+
+def test_the_shape_of_an_empty_array_is_not_read_from_another_file(tmp_path):
+    secret = tmp_path / "secret.bin"
+    secret.write_bytes(np.array([0, 77], "u8").tobytes())
+    with hdf5(tmp_path) as file:
+        empty = file.create_dataset("x", shape=(2,), dtype="u8", external=[(str(secret), 0, 16)])
+        empty.attrs["MATLAB_empty"] = np.uint8(1)
+    with pytest.raises(CorpusError, match="values in other files"):
+        mat_shapes(tmp_path / "x.mat")
+
+
+def test_a_cell_that_leads_to_another_file_is_refused(tmp_path):
+    secret = tmp_path / "secret.bin"
+    secret.write_bytes(b"\1" * 64)
+    with hdf5(tmp_path) as file:
+        hidden = file.create_dataset("#refs#/a", shape=(8, 1), dtype="f8", external=[(str(secret), 0, 64)])
+        file.create_dataset("x", data=np.array([[hidden.ref]], dtype=h5py.ref_dtype), dtype=h5py.ref_dtype)
+    with pytest.raises(CorpusError, match="values in other files"):
+        read_mat(tmp_path / "x.mat")
+
+
+def test_a_chunk_that_unpacks_to_more_than_it_states_is_refused_before_it_does(tmp_path):
+    with hdf5(tmp_path) as file:
+        small = file.create_dataset("x", shape=(1, 1000), chunks=(1, 1000), dtype="f8", compression="gzip")
+        small.id.write_direct_chunk((0, 0), zlib.compress(bytes(1 << 27)))  # 128 MB for 8 kB
+    begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(CorpusError, match="unpacks to more than its 8000 bytes"):
+        read_mat(tmp_path / "x.mat")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - begun < 50_000  # kB
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (
+            {"maxshape": (None, None), "chunks": (1, 1 << 26), "compression": "gzip"},
+            "in a chunk of 536870912",
+        ),
+        ({"chunks": (1, 1), "compression": "lzf"}, "packed by the filters"),
+    ],
+    ids=["larger than its array", "of a filter that MATLAB does not know"],
+)
+def test_odd_chunks_are_refused(tmp_path, made, told):
+    with hdf5(tmp_path) as file:
+        file.create_dataset("x", shape=(1, 1), dtype="f8", **made)
+    with pytest.raises(CorpusError, match=told):
+        read_mat(tmp_path / "x.mat")
+
+
+def test_texts_of_any_length_are_refused(tmp_path):
+    with hdf5(tmp_path) as file:
+        file.create_dataset("x", data=[["a" * 1000] * 100], dtype=h5py.string_dtype())
+    with pytest.raises(CorpusError, match="is of type object"):
         read_mat(tmp_path / "x.mat")
 
 

@@ -105,7 +105,7 @@ def test_a_fourth_session_is_rejected_and_less_than_three_are_noted(tmp_path):
         write(tmp_path / "Preprocessed_EEG", f"1_{date}.mat")
     write(tmp_path / "Preprocessed_EEG", "2_20140404.mat", prefix="jl")
     assert [trial.reason for trial in read(tmp_path).rejected] == ["1_20140101.mat is session 4 of 3"]
-    assert any("not three sessions" in note for note in read(tmp_path, "seed/2").notes)
+    assert any("1 of 3 sessions, numbered by date" in note for note in read(tmp_path, "seed/2").notes)
 
 
 def test_subjects_come_in_the_order_of_their_numbers(tmp_path):
@@ -134,6 +134,52 @@ def test_files_named_by_unknown_people_are_told_by_a_date_that_one_has(tmp_path)
 def test_variables_named_as_those_of_another_subject_are_noted(tmp_path):
     write(tmp_path / "Preprocessed_EEG", "1_20131027.mat", prefix="jl")
     assert any("named as those of subject 2" in note for note in read(tmp_path).notes)
+
+
+def test_a_date_that_is_not_the_subjects_is_noted(tmp_path):
+    write(tmp_path / "Preprocessed_EEG", "1_20131027.mat")
+    assert not any("no date" in note for note in read(tmp_path).notes)
+    write(tmp_path / "Preprocessed_EEG", "1_20140404.mat")  # subject 2 was there
+    assert any("session 2: dated 20140404, which is no date" in note for note in read(tmp_path).notes)
+
+
+def test_files_of_one_subject_named_as_of_two_people_are_noted(tmp_path):
+    write(tmp_path / "Preprocessed_EEG", "1_20131027.mat", prefix="somebody")
+    write(tmp_path / "Preprocessed_EEG", "1_20131030.mat", prefix="another")
+    assert any("different letters, as of several people: 1_2013" in note for note in read(tmp_path).notes)
+
+
+def test_two_subjects_with_the_letters_of_one_person_are_told(tmp_path):
+    write(tmp_path / "Preprocessed_EEG", "1_20131027.mat", prefix="djc")
+    write(tmp_path / "Preprocessed_EEG", "2_20140404.mat", prefix="djc")
+    write(tmp_path / "Preprocessed_EEG", "3_20140603.mat", prefix="jj")
+    (note,) = Seed(path=tmp_path).notes()
+    assert "seed/1 and seed/2 are named by the same letters, 'djc'" in note
+
+
+@pytest.mark.parametrize(("level", "is_told"), [(9.0, True), (11.0, False), (29.0, True)])
+def test_entropies_outside_the_range_of_the_release_are_noted(tmp_path, level, is_told):
+    (tmp_path / "ExtractedFeatures").mkdir()
+    features = {f"de_LDS{k}": np.full((62, 4, 5), level) for k in range(1, 16)}
+    savemat(tmp_path / "ExtractedFeatures" / "1_20131027.mat", features)
+    found = [note for note in read(tmp_path, content="de_LDS").notes if "entropies are not between" in note]
+    assert bool(found) == is_told
+
+
+def test_an_unreadable_file_in_a_folder_without_a_known_name_costs_its_subject_alone(tmp_path):
+    write(tmp_path / "mine", n_clips=1)
+    (tmp_path / "mine" / "2_20140404.mat").write_bytes(b"no MATLAB file")
+    assert len(read(tmp_path).recordings) == 1
+    with pytest.raises(CorpusError, match=r"2_20140404\.mat is no MATLAB file"):
+        read(tmp_path, "seed/2")
+
+
+def test_a_label_file_that_leads_out_of_the_folder_is_refused(tmp_path):
+    write(tmp_path / "corpus" / "Preprocessed_EEG")
+    labels(tmp_path)
+    (tmp_path / "corpus" / "Preprocessed_EEG" / "Label.mat").symlink_to(tmp_path / "label.mat")
+    with pytest.raises(CorpusError, match="is a link to"):
+        Seed(path=tmp_path / "corpus").find_subjects()
 
 
 @pytest.mark.parametrize(
@@ -195,6 +241,7 @@ def test_a_folder_without_a_known_name_is_told_by_its_variables(tmp_path):
         (["SEED_EEG/ExtractedFeatures_1s/1_20131027.mat"], ("de_LDS", 1)),
         (["SEED_EEG/ExtractedFeatures_4s/1_20131027.mat"], ("de_LDS", 4)),
         (["1_20131027.mat"], ("raw", 1)),
+        (["Preprocessed_EEG/djc_20131027.mat"], ("raw", 1)),
     ],
 )
 def test_a_folder_is_recognised_with_the_content_it_has(tmp_path, files, expected):
@@ -206,7 +253,14 @@ def test_a_folder_is_recognised_with_the_content_it_has(tmp_path, files, expecte
 
 
 @pytest.mark.parametrize(
-    "file", ["eeg_raw_data/1/1_20160518.mat", "1.mat", "Data_Preprocessed_P01.mat", "a_20160518.txt"]
+    "file",
+    [
+        "eeg_raw_data/1/1_20160518.mat",
+        "1.mat",
+        "Data_Preprocessed_P01.mat",
+        "a_20160518.txt",
+        "a_20160518.mat",
+    ],
 )
 def test_other_corpora_are_not_taken_for_this_one(tmp_path, file):
     (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)

@@ -60,7 +60,7 @@ def test_the_session_is_the_folder_whatever_the_date(tmp_path):
     result = read(tmp_path)
     assert {recording.trial.partition("-")[0] for recording in result.recordings} == {"1", "3"}
     assert result.recordings[0].clip == "seed_iv/session1-clip1"
-    assert any("not every session has a file" in note for note in result.notes)
+    assert any("2 of 3 sessions have a file" in note for note in result.notes)
 
 
 def test_arrays_keep_their_channels_and_clips(tmp_path):
@@ -104,6 +104,32 @@ def test_one_date_in_two_sessions_is_noted(tmp_path):
     assert any("one date in several sessions" in note for note in read(tmp_path).notes)
 
 
+def test_files_of_one_subject_named_as_of_two_people_are_noted(tmp_path):
+    write(tmp_path / "eeg_raw_data", "1", "1_20160518.mat")
+    savemat(tmp_path / "eeg_raw_data" / "1" / "1_20160518.mat", {"ha_eeg1": np.ones((62, 401))})
+    write(tmp_path / "eeg_raw_data", "2", "1_20161125.mat")
+    assert any(
+        "several people: 1_20160518.mat ha, 1_20161125.mat cz" in note for note in read(tmp_path).notes
+    )
+
+
+def test_two_subjects_with_the_letters_of_one_person_are_told(tmp_path):
+    write(tmp_path / "eeg_raw_data", "1", "1_20160518.mat", n_clips=1)
+    write(tmp_path / "eeg_raw_data", "1", "10_20151014.mat", n_clips=1)
+    (note,) = SeedIV(path=tmp_path).notes()
+    assert "seed_iv/1 and seed_iv/10 are named by the same letters, 'cz'" in note
+
+
+def test_more_windows_than_the_longest_clip_has_are_noted(tmp_path):
+    place = tmp_path / "eeg_feature_smooth" / "1"
+    place.mkdir(parents=True)
+    savemat(
+        place / "1_20160518.mat", {f"de_LDS{k}": np.ones((62, 63 + (k == 2) * 2, 5)) for k in range(1, 25)}
+    )
+    notes = read(tmp_path, content="de_LDS").notes
+    assert any("more than 64 windows, in 1 trial (1-2: 65)" in note for note in notes)
+
+
 def test_a_session_that_is_there_twice_is_refused(tmp_path):
     write(tmp_path / "eeg_raw_data")
     write(tmp_path / "eeg_raw_data", name="1_20160519.mat")
@@ -114,7 +140,7 @@ def test_a_session_that_is_there_twice_is_refused(tmp_path):
 def test_a_clip_that_is_not_there_is_rejected(tmp_path):
     write(tmp_path / "eeg_raw_data", n_clips=23)
     assert [(trial.trial, trial.reason) for trial in read(tmp_path).rejected] == [
-        ("1-24", "1_20160518.mat has no array of clip 24")
+        ("1-24", "the file of the session lacks this clip")
     ]
 
 

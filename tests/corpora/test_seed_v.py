@@ -1,5 +1,6 @@
 import os
 import pickle
+import zipfile
 from collections import Counter
 
 import numpy as np
@@ -125,6 +126,12 @@ def test_eye_features_alone_are_a_content_of_their_own(features):
     assert {tuple(recording.signals) for recording in read.recordings} == {("eye",)}
 
 
+def test_a_folder_that_ends_in_eye_holds_no_eye_features(tmp_path):
+    made = by_hand(tmp_path)
+    (tmp_path / "EEG_DE_features").rename(tmp_path / "skye_copy")
+    assert len(SeedV(path=made.path).read_subject("seed_v/1").recordings) == 45
+
+
 def test_missing_eye_features_are_told_by_subject(tmp_path):
     with pytest.raises(CorpusError, match="no eye features of seed_v/1"):
         SeedV(path=by_hand(tmp_path).path, with_eye=True).find_subjects()
@@ -136,9 +143,9 @@ def test_a_label_other_than_published_is_kept_and_noted(tmp_path):
     assert any("label other than published" in note and "1-4: 4, not 2" in note for note in read.notes)
 
 
-@pytest.mark.parametrize("codes", [[4, 3], [], [5, 5], ["x", "x"]], ids=repr)
+@pytest.mark.parametrize("codes", [[4, 3], [], [5, 5], ["x", "x"], [[4], [4, 4]]], ids=repr)
 def test_a_label_that_is_not_one_code_rejects_its_trial(tmp_path, codes):
-    read = read_by_hand(tmp_path, lambda data, label: label.update({0: np.array(codes)}))
+    read = read_by_hand(tmp_path, lambda data, label: label.update({0: codes}))
     assert len(read.recordings) == 44
     assert [(one.trial, "label 0 of 1_123.npz" in one.reason) for one in read.rejected] == [("1-1", True)]
 
@@ -187,7 +194,7 @@ def test_recordings_are_read_as_declared(recordings):
 def test_a_session_without_recording_is_noted(recordings):
     read = SeedV(path=recordings, content="raw").read_subject("seed_v/1")
     assert len(read.recordings) == 30
-    assert any("there is no recording, in 1 trial (session 3)" in note for note in read.notes)
+    assert any("there is no recording of session 3" in note for note in read.notes)
 
 
 def constant_recording(folder, duration_s=3066, channels=CNT_CHANNELS):
@@ -297,6 +304,15 @@ def test_an_absurdly_large_member_is_refused_before_it_is_unpacked(tmp_path, mon
     corpus = by_hand(tmp_path)
     monkeypatch.setattr("emo_ray.corpora.pickled_npz.MAX_MEMBER_BYTES", 200_000)
     with pytest.raises(CorpusError, match="data of 2"):  # 45 x 2 x 310 x 8 = 223,200 bytes and some
+        corpus.read_subject("seed_v/1")
+
+
+def test_a_small_member_of_the_same_name_does_not_hide_a_large_one(tmp_path, monkeypatch):
+    corpus = by_hand(tmp_path)
+    monkeypatch.setattr("emo_ray.corpora.pickled_npz.MAX_MEMBER_BYTES", 200_000)
+    with zipfile.ZipFile(corpus.find_subjects()["seed_v/1"][0], "a") as archive:
+        archive.writestr("data", b"x")  # beside data.npy: NumPy calls both by one name
+    with pytest.raises(CorpusError, match="data of 2"):
         corpus.read_subject("seed_v/1")
 
 
