@@ -23,7 +23,13 @@ from emo_ray.tasks.base import TaskConfig
 from emo_ray.tasks.classes import ClassTask
 from emo_ray.tasks.value import ValueTask
 
-N_SUBJECTS = 21
+PARTICIPANTS = (
+    *("1030", "1105", "1106", "1241", "1271", "1314", "1323", "1337", "1372", "1417", "1434"),
+    *("1544", "1547", "1595", "1629", "1716", "1717", "1744", "1868", "1892", "1953"),
+)
+"""By one source; the re-organised variant numbers them from participant_ID_01."""
+N_SUBJECTS = len(PARTICIPANTS)
+N_LABELLED = 3138  # stretches of 10 s with a label, of all people and levels (1 source)
 LEVELS = tuple(range(1, 10))
 LABEL_S = 10.0
 N_LABELS = 18
@@ -34,6 +40,8 @@ LOW, HIGH = 3, 7  # up to, from: the three classes
 DRIVING_STARTS_S = 120.0
 # A first time stamp beyond this is not counted from the start of a level.
 LATEST_START_S = 240.0
+# A later first time stamp may mean that they do not count from the start of the level.
+LATE_START_S = 5.0
 
 Modality = Literal["eeg", "ecg", "eda", "gaze"]
 
@@ -57,6 +65,7 @@ SENSORS: Mapping[Modality, Sensor] = {
 
 SIGNAL_FILE = re.compile(r"(eeg|ecg|eda|gaze)_(data|baseline)_level_(\d)(_processed)?\.csv", re.IGNORECASE)
 PERSON = re.compile(r"\d{4}|participant_ID_\d{1,3}", re.IGNORECASE)
+REORGANISED = re.compile(r"cl_drive/participant_ID_\d{1,3}", re.IGNORECASE)
 LABEL_FILE = re.compile(rf"({PERSON.pattern})(_modified)?\.csv", re.IGNORECASE)
 LABEL_COLUMN = re.compile(r"(?:lvl|level)[\s_]*([1-9])", re.IGNORECASE)
 MAX_LABEL_BYTES = 1 << 20
@@ -120,6 +129,7 @@ class ClDrive(CorpusConfig):
                 "names of the files and columns of ECG, EDA and gaze",
                 "a label belongs to the 10 s before its report",
                 "time stamps count from the start of the level, in seconds",
+                f"numbers of the participants; {N_LABELLED} labels in all",
             ),
         )
 
@@ -135,13 +145,20 @@ class ClDrive(CorpusConfig):
 
         Raises
         ------
-        CorpusError : no file is found, or there are two of one subject, level and modality
+        CorpusError : no file is found, there are two of one subject, level and modality, or people under
+            both kinds of names
         """
         signals, labels = self._signal_files(), self._label_files()
         if not signals:
             raise CorpusError(
                 f"{self.path} holds no eeg_data_level_1.csv in a folder named by a participant: unpack the "
                 "release there, or correct the path"
+            )
+        numbered = [subject for subject in signals if REORGANISED.fullmatch(subject)]
+        if 0 < len(numbered) < len(signals):
+            raise CorpusError(
+                f"{self.path} holds {numbered[0]} and others by four digits: in both arrangements everybody "
+                "would be two subjects; give the folder of one"
             )
         return {
             subject: (*signals[subject].values(), *([labels[subject]] if subject in labels else []))
@@ -157,18 +174,28 @@ class ClDrive(CorpusConfig):
         """
         files_of(subject, self.find_subjects(), self.path)
         labels = self._label_files().get(subject)
-        account = Account(subject, subject.removeprefix("cl_drive/"))
+        account = Account(subject, subject)
         if labels is None:
             account.note("all", "no file of labels")
         loads = read_loads(labels, account) if labels else {}
         return SubjectReader(self, account, self._signal_files()[subject], loads).read()
 
     def notes(self) -> tuple[str, ...]:
-        """How many people are there."""
-        n_subjects = len(self.find_subjects())
-        if n_subjects == N_SUBJECTS:
-            return ()
-        return (f"{n_subjects} subjects found, where the release has {N_SUBJECTS}",)
+        """Who is there, how many labels, and files that are nobody's."""
+        found = [subject.removeprefix("cl_drive/") for subject in self.find_subjects()]
+        notes = []
+        if len(found) != N_SUBJECTS:
+            notes.append(f"{len(found)} subjects found, where the release has {N_SUBJECTS}")
+        unknown = [name for name in found if name.isdigit() and name not in PARTICIPANTS]
+        if unknown:
+            notes.append(f"{', '.join(unknown)}: not among the known participants (1 source)")
+        nobodys = [file.name for file in matching_files(self.path, SIGNAL_FILE) if not self._person(file)]
+        if nobodys:
+            notes.append(f"{len(nobodys)} signal files in no folder of a participant left out")
+        n_labelled = sum(_count_loads(file) for file in self._label_files().values())
+        if len(found) == N_SUBJECTS and n_labelled != N_LABELLED:
+            notes.append(f"{n_labelled} labels, where the release is said to have {N_LABELLED} (1 source)")
+        return tuple(notes)
 
     def tasks(self) -> Mapping[str, TaskConfig]:
         """Three classes of load by default (up to 3, 4 to 6, from 7), two at ``low_up_to``, or the load."""
@@ -189,19 +216,33 @@ class ClDrive(CorpusConfig):
         found = []
         for file, match in matching_files(self.path, SIGNAL_FILE).items():
             key = (match[1].lower(), match[2].lower(), int(match[3]))
-            person = next((part.name for part in file.parents if PERSON.fullmatch(part.name)), None)
-            if person is not None and key[0] in self.modalities and key[2] in LEVELS:
+            person = self._person(file)
+            if person and key[0] in self.modalities and key[2] in LEVELS:
                 found.append((("cl_drive/" + person, key), file))
         files: dict[str, dict[Key, Path]] = {}
         for (subject, key), file in one_each(found, "subject, modality and level").items():
             files.setdefault(subject, {})[key] = file
         return files
 
+    def _person(self, file: Path) -> str:
+        """Name of the nearest folder that is a participant's, never of one above the corpus; else empty."""
+        inside = (self.path.absolute().name, *file.relative_to(self.path).parts[:-1])
+        return next((name for name in reversed(inside) if PERSON.fullmatch(name)), "")
+
     def _label_files(self) -> dict[str, Path]:
         matches = matching_files(self.path, LABEL_FILE)
         return one_each(
             (("cl_drive/" + match[1], file) for file, match in matches.items()), "subject's labels"
         )
+
+
+def _count_loads(file: Path) -> int:
+    """How many labels a file has; 0 where it can not be read, which reading its subject tells."""
+    try:
+        loads = read_loads(file, Account("", ""))
+    except CorpusError:
+        return 0
+    return sum(int(np.isfinite(values).sum()) for values in loads.values())
 
 
 def read_loads(file: Path, account: Account) -> Mapping[int, Float64[np.ndarray, " rows"]]:
@@ -227,6 +268,9 @@ def read_loads(file: Path, account: Account) -> Mapping[int, Float64[np.ndarray,
         raise CorpusError(f"{file}: can not be read ({error}): restore the file of the release") from error
     found = {level: np.array([_load(row, k) for row in rows]) for level, k in columns.items()}
     for level, loads in found.items():
+        n_cells = sum(bool(cell.strip()) for row in rows for cell in row[columns[level] :][:1])
+        if n_cells > np.isfinite(loads).sum():
+            account.note(f"level_{level}", "labels that are no numbers", n_cells - np.isfinite(loads).sum())
         if len(loads) != N_LABELS:
             account.note(f"level_{level}", f"another number of labels than {N_LABELS}", len(loads))
         odd = loads[np.isfinite(loads) & ~np.isin(loads, LOADS)]
@@ -310,7 +354,9 @@ class SubjectReader:
         end_s = max(found.end_s for found in series.values())
         if first_s > LATEST_START_S:
             self.account.note(
-                trial, "time stamps count from elsewhere; the level starts with the first", first_s
+                trial,
+                "time stamps count from elsewhere; the level starts with the first",
+                f"{first_s:.1f} s",
             )
             clock = Clock(first_s, first_s)
         # such a file holds what came before, too, or starts there
@@ -318,6 +364,9 @@ class SubjectReader:
             clock = Clock(min(first_s, DRIVING_STARTS_S), DRIVING_STARTS_S)
         else:
             clock = Clock(min(first_s, 0.0), 0.0)
+            if first_s > LATE_START_S:
+                fact = "time stamps start late; labels are taken to count from their zero"
+                self.account.note(trial, fact, f"{first_s:.1f} s")
         if trial.startswith("level") and end_s - clock.level_s < LEVEL_S - 1:
             self.account.note(trial, f"shorter than {LEVEL_S:g} s", f"{end_s - clock.level_s:.1f} s")
         return clock

@@ -110,7 +110,12 @@ class Deap(CorpusConfig):
     @classmethod
     def recognise(cls, folder: Path) -> "Deap | None":
         """By ``s01.dat``; by ``s01.mat`` or ``s01.bdf`` where a folder or the table of ratings is DEAP's."""
-        found = [(file, match) for file in folder.rglob("*") if (match := SUBJECT_FILE.fullmatch(file.name))]
+        found = [
+            (file, match)
+            for file in folder.rglob("*")
+            # s01.dat beside s01.hea is a record of PhysioNet's
+            if (match := SUBJECT_FILE.fullmatch(file.name)) and not file.with_suffix(".hea").exists()
+        ]
         suffixes = {match[2].lower() for _, match in found}
         if "dat" in suffixes:
             return cls(path=folder)

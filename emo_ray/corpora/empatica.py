@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from emo_ray.corpora.base import CorpusCard, CorpusConfig
+from emo_ray.corpora.corpus_files import check_inside
 from emo_ray.corpora.declared import Declaration, DeclaredRating, DeclaredSignal
 from emo_ray.corpora.e4_files import SENSOR_FILES, E4File, read_e4_file
 from emo_ray.corpora.label_table import (
@@ -165,7 +166,8 @@ class EmpaticaFolders(CorpusConfig):
 
         Raises
         ------
-        CorpusError : folder, table or signals are missing; a subject has two folders or two files of a kind
+        CorpusError : folder, table or signals are missing; a subject has two folders or two files of a kind;
+            a link leads out of the folder
         """
         table = self._label_file()
         folders = self._folders()
@@ -284,6 +286,7 @@ class EmpaticaFolders(CorpusConfig):
             files = folders.setdefault(subject, {})
             if sensor in files:
                 raise CorpusError(f"{files[sensor]} and {file.name} are the same sensor twice: remove one")
+            check_inside(file, self.path)
             files[sensor] = file
         if not folders:
             raise CorpusError(

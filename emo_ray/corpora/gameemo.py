@@ -16,6 +16,7 @@ from emo_ray.corpora.declared import Declaration, DeclaredRating, DeclaredSignal
 from emo_ray.corpora.gameemo_arrays import channels_of_csv, channels_of_mat
 from emo_ray.corpora.gameemo_sam import SAM_SCALES, read_sam
 from emo_ray.corpora.natural_order import natural_key
+from emo_ray.corpora.plausible import unlike_microvolts
 from emo_ray.corpora.recording import Recording, Signal, SubjectRecordings
 from emo_ray.errors import CorpusError
 from emo_ray.signals.electrodes import EMO14
@@ -199,7 +200,10 @@ class SubjectReader:
         if remark:
             self.account.note(game, remark, file.name)
         values = self.account.finite_float32(np.stack([columns[name] for name in EMO14]), EMO14, game)
+        odd_step = unlike_microvolts(values)
+        if odd_step:
+            self.account.note(game, "does not look like uV", odd_step)
         duration_s = values.shape[1] / SFREQ
         if abs(duration_s - USUAL_S) > WORTH_A_NOTE_S:
-            self.account.note(game, "another length than about 300 s", f"{duration_s:g} s")
+            self.account.note(game, "another length than about 300 s", f"{duration_s:.1f} s")
         return Signal(values, SFREQ, "uV", EMO14)

@@ -26,8 +26,11 @@ def channels_of_csv(file: Path) -> Columns:
     ------
     CorpusError : an electrode is missing or there twice, a row is too short or long, a value is no number
     """
-    with file.open("rb") as stream:
-        header, first = (stream.readline(MAX_LINE_BYTES).decode("utf-8-sig", "replace") for _ in range(2))
+    try:
+        with file.open("rb") as stream:
+            header, first = (stream.readline(MAX_LINE_BYTES).decode("utf-8-sig", "replace") for _ in range(2))
+    except OSError as error:
+        raise CorpusError(f"{file} can not be read ({error.strerror or error}): copy it again") from error
     names = [name.strip().strip('"').upper() for name in header.split(",")]
     missing = [name for name in EMO14 if names.count(name) != 1]
     if missing:

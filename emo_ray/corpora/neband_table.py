@@ -6,7 +6,7 @@ are those with raw samples, band rows those with band powers.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -52,20 +52,6 @@ class Columns:
     clocks: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
     guessed: bool = False
-
-
-@dataclass(frozen=True)
-class Rows:
-    """The raw rows, or the band rows, of one trial.
-
-    Attributes
-    ----------
-    values : one row of the table each
-    clock : of each row, in seconds from any zero; NaN where no time column tells it
-    """
-
-    values: Float32[np.ndarray, "rows columns"]
-    clock: Float64[np.ndarray, " rows"] = field(default_factory=lambda: np.zeros(0))
 
 
 def columns_of(names: Sequence[str], source: str) -> Columns:
@@ -221,8 +207,3 @@ def measured_rate(clocks: Mapping[str, Float64[np.ndarray, " rows"]]) -> float |
                     if step > 0 and abs(step * unit * rate - 1) <= RATE_TOLERANCE:
                         return rate
     return None
-
-
-def by_electrode(values: Float32[np.ndarray, "rows 160"]) -> Float32[np.ndarray, "160 rows"]:
-    """Band powers channel-first, in the order of `BAND_CHANNELS`."""
-    return np.ascontiguousarray(values.T)

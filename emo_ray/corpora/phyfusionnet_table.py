@@ -1,6 +1,6 @@
 """``merged_data.csv`` of Phy-FusionNet: PPB-Emo's EEG exports of all participants in one table."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float32
+from jaxtyping import Float32, Float64
 from pydantic import Field
 
 from emo_ray.corpora.account import Account
@@ -28,7 +28,15 @@ from emo_ray.corpora.neband_table import (
     numbers_of,
     seconds_of,
 )
-from emo_ray.corpora.ppb_emo import BAND_UNIT, CODES, PpbEmo, declaration_of, emotion_tasks, signals_of
+from emo_ray.corpora.ppb_emo import (
+    BAND_UNIT,
+    BANDS_HZ,
+    CODES,
+    PpbEmo,
+    declaration_of,
+    emotion_tasks,
+    signals_of,
+)
 from emo_ray.corpora.recording import Recording, Signal, SubjectRecordings
 from emo_ray.corpora.remembered import remembered_names
 from emo_ray.errors import CorpusError
@@ -36,7 +44,8 @@ from emo_ray.tasks.base import TaskConfig
 
 FILE_NAME = "merged_data.csv"
 SUBJECT, CATEGORY = "participant", "category"
-MAX_CLOCK_ROWS = 4000  # of a trial, for its rate: more would cost gigabytes as text
+MAX_CLOCK_ROWS = 2000  # of a trial, for its rate: dates are slow to read
+MAX_RUNS = 100  # of a participant, who has seven drives: rows of a shuffled table change with every row
 DEFAULT_BAND_HZ = 8.0  # about (1 source), where the clock does not tell it
 
 Content = Literal["bands", "raw", "rows"]
@@ -161,24 +170,34 @@ class PhyFusionNetTable(CorpusConfig):
             ratings={"label": CODES[trial.category]},
         )
 
-    def _rate(self, trial: "_Trial", n_rows: int, name: str, account: Account) -> float:
-        clocks = {key: seconds_of(texts) for key, texts in trial.clocks.items()}
-        found = (self.sfreq or measured_rate(clocks)) if self.content == "raw" else None
-        if found:
-            return found
+    def _rate(self, trial: "_Trial", n_found: int, name: str, account: Account) -> float:
+        """Hz of the rows that were found: of raw ones by the clock, of others by their share of all rows."""
+        clocks = {key: np.concatenate(parts) for key, parts in trial.clocks.items()}
+        known = self.sfreq or measured_rate(clocks)
         if self.content == "raw":
-            raise CorpusError(
-                f"{account.source}: no time column of trial {name} ({n_rows} rows) shows steps of 250 or 500 "
-                "Hz: give the rate, corpus.sfreq=500"
-            )
-        return DEFAULT_BAND_HZ
+            if known is None:
+                raise CorpusError(
+                    f"{account.source}: no time column of trial {name} ({n_found} rows) shows steps of 250 "
+                    "or 500 Hz: give the rate, corpus.sfreq=500"
+                )
+            return known
+        if known is None:
+            account.note(name, f"no time column tells the rate, {DEFAULT_BAND_HZ:g} Hz taken (1 source)")
+            return DEFAULT_BAND_HZ
+        found = known * n_found / trial.n_rows
+        if not BANDS_HZ[0] < found < BANDS_HZ[1]:
+            account.note(name, "band powers come not about 8 times a second", f"{found:.3g} Hz")
+        return found
 
 
 @dataclass
 class _Trial:
+    """Rows that hold what is asked for, out of ``n_rows``; times in seconds, of as many as are needed."""
+
     category: str
+    n_rows: int = 0
     values: list[Float32[np.ndarray, "rows columns"]] = field(default_factory=list)
-    clocks: dict[str, list[str | None]] = field(default_factory=dict)
+    clocks: dict[str, list[Float64[np.ndarray, " rows"]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -258,8 +277,13 @@ def _read(path: Path, _changed: tuple[int, int], content: Content, with_clock: b
             if (who, category) != last:
                 trials.setdefault(who, []).append(_Trial(category))
                 last = (who, category)
-            clocks = columns.clocks if content == "raw" or with_clock else ()
-            _add(trials[who][-1], batch, values, rows[there[rows]], clocks)
+                _check_runs(path, who, trials[who])
+            trial, kept = trials[who][-1], rows[there[rows]]
+            trial.n_rows += len(rows)
+            trial.values.append(values[kept])
+            # steps of the clock count from one raw row to the next; band powers stand in few rows
+            timed = rows if content == "bands" else kept
+            _add_times(trial, batch, timed, columns.clocks, None if with_clock else MAX_CLOCK_ROWS)
     if content == "rows" and with_clock:
         _add_clocks(trials)
     return _Table(columns, shown, {who: tuple(found) for who, found in trials.items()})
@@ -275,20 +299,43 @@ def _runs(batch: pa.RecordBatch, roles: Mapping[str, str]) -> Iterator[tuple[str
         yield (*keys[start], np.arange(start, stop))
 
 
-def _add(
-    trial: _Trial, batch: pa.RecordBatch, values: np.ndarray, rows: np.ndarray, clocks: tuple[str, ...]
+def _check_runs(path: Path, who: str, found: list[_Trial]) -> None:
+    if len(found) > MAX_RUNS:
+        raise CorpusError(
+            f"{path}: the rows of participant {who} change their category more than {MAX_RUNS} times: they "
+            "are not in the order in which they were recorded; merge the exports again, and do not shuffle"
+        )
+
+
+def _add_times(
+    trial: _Trial, batch: pa.RecordBatch, rows: np.ndarray, clocks: tuple[str, ...], limit: int | None
 ) -> None:
-    trial.values.append(values[rows])
+    """What the time columns say of some rows, of the first ``limit`` of a trial."""
     for name in clocks:
-        texts = trial.clocks.setdefault(name, [])
-        texts.extend(batch.column(name).take(pa.array(rows[: MAX_CLOCK_ROWS - len(texts)])).to_pylist())
+        parts = trial.clocks.setdefault(name, [np.zeros(0)])
+        wanted = rows if limit is None else rows[: max(0, limit - sum(map(len, parts)))]
+        if len(wanted):
+            parts.append(seconds_of(batch.column(name).take(pa.array(wanted)).to_pylist()))
 
 
 def _add_clocks(trials: Mapping[str, list[_Trial]]) -> None:
-    """The clock columns behind the features, as the published script has them."""
-    for trial in (trial for found in trials.values() for trial in found):
-        times = [seconds_of(texts).astype(np.float32) for texts in trial.clocks.values()]
-        trial.values = [np.column_stack([np.concatenate(trial.values), *times])]
+    """The clock columns behind the features, as the published script has them, from the earliest row on.
+
+    Single precision would hold times since 1970 to two minutes; the script standardises what it takes, so
+    that a common start makes no difference.
+    """
+    every = [trial for found in trials.values() for trial in found]
+    names = dict.fromkeys(name for trial in every for name in trial.clocks)
+    earliest = {name: _earliest(part for trial in every for part in trial.clocks[name]) for name in names}
+    for trial in every:
+        times = [np.concatenate(parts) - earliest[name] for name, parts in trial.clocks.items()]
+        columns = [np.concatenate(trial.values), *(column.astype(np.float32) for column in times)]
+        trial.values = [np.column_stack(columns)]
+
+
+def _earliest(parts: Iterable[Float64[np.ndarray, " rows"]]) -> float:
+    known = [float(part[np.isfinite(part)].min()) for part in parts if np.isfinite(part).any()]
+    return min(known, default=0.0)
 
 
 def _text(value: object) -> str:

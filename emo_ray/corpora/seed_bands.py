@@ -14,3 +14,13 @@ WINDOW_S = 4.0  # of the features of SEED-IV, SEED-V and SEED-VII, none overlapp
 WINDOWS_HZ = 1.0 / WINDOW_S
 BAND_FEATURES = tuple(f"{channel}/{band}" for channel in SJTU62 for band in SEED_BANDS)
 """Channel by channel, each with its five bands: ``"Fp1/delta"``, ``"Fp1/theta"``, ..."""
+
+
+def smoothing_notes(content: str) -> tuple[str, ...]:
+    """What a reader of scores should know of shipped features that were smoothed over whole clips."""
+    if not content.endswith("_LDS"):
+        return ()
+    return (
+        f"{content} was smoothed over each clip by its makers, looking ahead: a segment knows what comes "
+        "after it, as no live system would",
+    )

@@ -13,7 +13,7 @@ from emo_ray.corpora.corpus_files import files_of, matching_files, one_each
 from emo_ray.corpora.declared import Declaration, DeclaredRating
 from emo_ray.corpora.natural_order import natural_key
 from emo_ray.corpora.recording import Recording, SubjectRecordings
-from emo_ray.corpora.seed_bands import WINDOW_S
+from emo_ray.corpora.seed_bands import WINDOW_S, smoothing_notes
 from emo_ray.corpora.seed_mat import (
     RAW_HZ,
     SEED_FILE,
@@ -135,8 +135,9 @@ class SeedIV(CorpusConfig):
         return reader.account.closed(list(reader.recordings()))
 
     def notes(self) -> tuple[str, ...]:
-        """Subjects who may be one person, by the letters in their EEG."""
-        return shared_letters(self.find_subjects()) if self.content == "raw" else ()
+        """Subjects who may be one person, by the letters in their EEG; features that know the future."""
+        alike = shared_letters(self.find_subjects()) if self.content == "raw" else ()
+        return (*alike, *smoothing_notes(self.content))
 
     def tasks(self) -> Mapping[str, TaskConfig]:
         """The four emotions."""

@@ -18,7 +18,7 @@ from emo_ray.corpora.declared import Declaration, DeclaredRating, DeclaredSignal
 from emo_ray.corpora.mat_file import mat_shapes, read_mat
 from emo_ray.corpora.natural_order import natural_key
 from emo_ray.corpora.recording import Recording, Signal, SubjectRecordings
-from emo_ray.corpora.seed_bands import BAND_FEATURES, SEED_BANDS, WINDOW_S, WINDOWS_HZ
+from emo_ray.corpora.seed_bands import BAND_FEATURES, SEED_BANDS, WINDOW_S, WINDOWS_HZ, smoothing_notes
 from emo_ray.corpora.seed_vii_labels import CLIPS_A_SESSION, EMOTIONS, LABELS_FILE, N_CLIPS, clip_emotions
 from emo_ray.corpora.seed_vii_triggers import clip_spans
 from emo_ray.errors import CorpusError
@@ -204,6 +204,10 @@ class SeedVII(CorpusConfig):
         files = files_of(subject, self.find_subjects(), self.path)
         reader = SubjectReader(self, files, Account(subject, subject))
         return reader.account.closed(list(reader.recordings()))
+
+    def notes(self) -> tuple[str, ...]:
+        """Features that know the future."""
+        return smoothing_notes(self.content)
 
     def tasks(self) -> Mapping[str, TaskConfig]:
         """The seven emotions; and how strongly they were felt."""

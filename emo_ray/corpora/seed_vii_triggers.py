@@ -73,11 +73,12 @@ def table_marks(file: Path, began_s: float) -> list[tuple[float, str]]:
     marks = []
     for line in file.read_bytes()[:MAX_TABLE_BYTES].decode("utf-8-sig", "replace").splitlines():
         time = TIME_OF_DAY.search(line)
-        code = re.search(r"(?<![\d.])([12])(?:\.0*)?\s*,", line[: time.start()] if time else "")
-        if time and code:
+        # the last one before the time: a number of the row may stand before it
+        codes = re.findall(r"(?<![\d.])([12])(?:\.0*)?\s*,", line[: time.start()] if time else "")
+        if time and codes:
             hours, minutes, seconds = (float(part) for part in time.groups())
             # a recording may run past midnight
-            marks.append(((hours * 3600 + minutes * 60 + seconds - began_s) % DAY_S, code[1]))
+            marks.append(((hours * 3600 + minutes * 60 + seconds - began_s) % DAY_S, codes[-1]))
     if not marks:
         raise CorpusError(
             f"{file} has no row of a code (1 start, 2 end) and a time such as 2022-10-15 14:26:04.250000: "

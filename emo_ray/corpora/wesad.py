@@ -17,7 +17,7 @@ from emo_ray.corpora.corpus_files import files_of, matching_files, one_each
 from emo_ray.corpora.declared import Declaration, DeclaredRating, DeclaredSignal
 from emo_ray.corpora.natural_order import natural_key
 from emo_ray.corpora.recording import Recording, Signal, SubjectRecordings
-from emo_ray.corpora.wesad_quest import DIM, PANAS, STAI, Report, read_quest
+from emo_ray.corpora.wesad_quest import DIM, PANAS, SSSQ, STAI, Report, read_quest
 from emo_ray.errors import CorpusError
 from emo_ray.tasks.base import TaskConfig
 from emo_ray.tasks.classes import ClassTask
@@ -82,8 +82,9 @@ class Wesad(CorpusConfig):
 
     One recording is one stretch of one condition by the pickle's own label; a subject has five, meditation
     being there twice. Its rating ``label`` is the code of the condition; ``self_valence``, ``self_arousal``,
-    ``stai_1`` to ``stai_6`` and ``panas_1`` to ``panas_26`` are the answers given after it. With both
-    devices, modalities that both have are ``chest_eda`` and ``wrist_eda``, and so on.
+    ``stai_1`` to ``stai_6``, ``panas_1`` to ``panas_26`` and, of stress, ``sssq_1`` to ``sssq_6`` are the
+    answers given after it. With both devices, modalities that both have are ``chest_eda`` and ``wrist_eda``,
+    and so on.
     """
 
     kind: Literal["wesad"] = "wesad"
@@ -102,6 +103,7 @@ class Wesad(CorpusConfig):
         scale = DeclaredRating(1.0, 9.0, "self-assessment manikin, after the condition")
         items = {name: DeclaredRating(1.0, 4.0, "item of the STAI, as answered") for name in STAI}
         items |= {name: DeclaredRating(1.0, 5.0, "item of the PANAS, as answered") for name in PANAS}
+        items |= {name: DeclaredRating(1.0, 5.0, "item of the SSSQ, after stress alone") for name in SSSQ}
         return Declaration(
             n_subjects=len(SUBJECTS),
             sessions=("1",),

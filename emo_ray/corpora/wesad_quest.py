@@ -14,6 +14,7 @@ DIM = ("self_valence", "self_arousal")  # 1 to 9
 N_STAI, N_PANAS = 6, 26  # the last two of PANAS were asked after stress alone
 STAI = tuple(f"stai_{number}" for number in range(1, N_STAI + 1))  # 1 to 4
 PANAS = tuple(f"panas_{number}" for number in range(1, N_PANAS + 1))  # 1 to 5
+SSSQ = tuple(f"sssq_{number}" for number in range(1, 7))  # asked after stress alone
 _TIME = re.compile(r"(\d{1,4})(?:\.(\d{1,2}))?")
 
 
@@ -38,8 +39,8 @@ def read_quest(file: Path) -> tuple[Report, ...]:
     CorpusError : not readable, no order of conditions, or a cell that is no number
     """
     rows = _rows(file)
-    order = [name for row in rows.get("ORDER", []) for name in row if name]
-    if not order:
+    order = rows.get("ORDER", [[]])[0]
+    if not any(order):
         raise CorpusError(f"{file}: has no line '# ORDER' with conditions: restore the file of the release")
     starts, ends = (_times(rows.get(tag, [[]])[0], file) for tag in ("START", "END"))
     # each questionnaire has a line for every condition, in the order of the day
@@ -49,6 +50,8 @@ def read_quest(file: Path) -> tuple[Report, ...]:
         answers: dict[str, float] = {}
         for tag, names in (("DIM", DIM), ("STAI", STAI), ("PANAS", PANAS)):
             answers |= _answers(rows.get(tag, []), number, names, file)
+        if _condition(name) == "stress":
+            answers |= _answers(rows.get("SSSQ", []), 0, SSSQ, file)
         reports.append(Report(_condition(name), _at(ends, place) - _at(starts, place), answers))
     return tuple(reports)
 
@@ -85,7 +88,7 @@ def _rows(file: Path) -> dict[str, list[list[str]]]:
 
 def _condition(name: str) -> str:
     """``"meditation"`` for ``"Medi 2"``; empty for a reading break."""
-    return CONDITION_NAMES.get(name.split(maxsplit=1)[0].lower(), "")
+    return CONDITION_NAMES.get(name.partition(" ")[0].lower(), "")
 
 
 def _times(cells: list[str], file: Path) -> list[float]:

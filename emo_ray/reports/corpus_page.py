@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 from matplotlib.axes import Axes
 
 from emo_ray.corpora.base import CorpusConfig
@@ -19,9 +20,14 @@ from emo_ray.results.summary import Rejected
 
 SHOWN_S = 10.0  # of a fast signal; slow ones are shown whole
 FAST_HZ = 30.0
+SLOW = ("gsr", "eda", "temp", "resp")  # what these show takes minutes, whatever their rate
+SLOW_S = {"resp": 60.0}  # a breath would be a line in ten minutes
+MAX_POINTS = 4000  # of a line
 MAX_CHANNELS = 8
+MAX_RATINGS = 10  # in the caption
 PANEL_IN = 1.5
-SPREAD = 6.0  # robust standard deviations from one channel to the next
+INNER = (0.2, 99.8)  # percentiles; a spike in one channel is no reason to flatten the others
+UNLIKE = 8.0  # times: channels that differ by more are drawn each at its own scale
 
 
 @dataclass(frozen=True)
@@ -170,7 +176,8 @@ def notes(survey: CorpusSurvey) -> Table:
         for one in survey.subjects
         for note in one.notes
     ]
-    return grouped_notes([*survey.corpus.notes(), *told], _names(survey))
+    found = grouped_notes([*survey.corpus.notes(), *told], _names(survey))
+    return Table(found.header, tuple((note, subjects or "the corpus") for note, subjects in found.rows))
 
 
 def trial_figure(recording: Recording) -> Figure:
@@ -179,38 +186,66 @@ def trial_figure(recording: Recording) -> Figure:
     for axes, (name, signal) in zip(panels, recording.signals.items(), strict=True):
         _draw(axes, name, signal)
     panels[-1].set_xlabel("seconds from the start of the trial", fontsize=8)
-    rated = ", ".join(f"{name} {value:g}" for name, value in recording.ratings.items() if np.isfinite(value))
-    caption = (
-        f"{recording.subject}, session {recording.session}, trial {recording.trial}: {rated or 'unrated'}."
-    )
-    return png(drawing, "trial", caption)
+    rated = [f"{name} {value:g}" for name, value in recording.ratings.items() if np.isfinite(value)]
+    more = [f"{len(rated) - MAX_RATINGS} more"] if len(rated) > MAX_RATINGS else []
+    told = ", ".join(rated[:MAX_RATINGS] + more)
+    caption = f"{recording.subject}, session {recording.session}, trial {recording.trial}: "
+    return png(drawing, "trial", f"{caption}{told or 'unrated'}.")
 
 
 def _draw(axes: Axes, name: str, signal: Signal) -> None:
+    times, shown = _shown(name, signal)
+    n_channels = len(shown)
+    title = f"{name}, {signal.unit}, {signal.sfreq:g} Hz"
+    if n_channels == 1:
+        axes.plot(times, shown[0], color=NETWORK_COLOUR, linewidth=0.5)
+    else:
+        lines, apart = stacked(shown)
+        for line in lines:
+            axes.plot(times, line, color=NETWORK_COLOUR, linewidth=0.5)
+        axes.set_yticks(-np.arange(n_channels), signal.channels[:n_channels], fontsize=6)
+        of = f" of {len(signal.channels)}" if len(signal.channels) > MAX_CHANNELS else ""
+        axes.set_ylabel(f"{n_channels}{of} channels", fontsize=7)
+        title += (
+            f"; {float(f'{apart:.2g}'):g} {signal.unit} from line to line"
+            if apart
+            else "; each at its own scale"
+        )
+    axes.set_title(title, fontsize=8, loc="left", color=QUIET)
+
+
+def _shown(
+    name: str, signal: Signal
+) -> tuple[Float[np.ndarray, " points"], Float[np.ndarray, "channels points"]]:
+    """Times in seconds and the samples to draw: a stretch from the middle, thinned where it is long."""
     n_times = signal.values.shape[1]
-    n_shown = min(n_times, round(SHOWN_S * signal.sfreq)) if signal.sfreq >= FAST_HZ else n_times
+    slow = next((kind for kind in SLOW if kind in name), "")
+    seconds = SLOW_S.get(slow, np.inf) if slow or signal.sfreq < FAST_HZ else SHOWN_S
+    n_shown = n_times if seconds * signal.sfreq >= n_times else round(seconds * signal.sfreq)
     first = (n_times - n_shown) // 2
-    shown = signal.values[:MAX_CHANNELS, first : first + n_shown].astype(np.float64)
-    times = signal.start_s + (first + np.arange(n_shown)) / signal.sfreq
-    step = SPREAD * _spread(shown) if len(shown) > 1 else 0.0
-    for row, values in enumerate(shown):
-        centre = np.nanmedian(values) if len(shown) > 1 and np.isfinite(values).any() else 0.0
-        axes.plot(times, values - centre - row * step, color=NETWORK_COLOUR, linewidth=0.5)
-    more = f" of {len(signal.channels)}" if len(signal.channels) > MAX_CHANNELS else ""
-    axes.set_title(f"{name}, {signal.unit}, {signal.sfreq:g} Hz", fontsize=8, loc="left", color=QUIET)
-    if len(shown) > 1:
-        names = [*signal.channels[: len(shown)]]
-        axes.set_yticks([-row * step for row in range(len(shown))], names, fontsize=6)
-        axes.set_ylabel(f"{len(shown)}{more} channels", fontsize=7)
+    step = max(1, n_shown // MAX_POINTS) if slow else 1
+    index = np.arange(first, first + n_shown, step)
+    return signal.start_s + index / signal.sfreq, signal.values[:MAX_CHANNELS, index].astype(np.float64)
 
 
-def _spread(values: np.ndarray) -> float:
-    """Median over channels of a robust standard deviation; 1 where nothing is defined."""
-    if not np.isfinite(values).any():
-        return 1.0
-    centred = values - np.nanmedian(values, axis=1, keepdims=True)
-    # 1.4826: of a normal distribution the median absolute deviation is so much smaller than its sd
-    return float(1.4826 * np.nanmedian(np.abs(centred))) or 1.0
+def stacked(
+    values: Float[np.ndarray, "channels points"],
+) -> tuple[Float[np.ndarray, "channels points"], float | None]:
+    """Channels below each other, one unit apart, and how much a unit is; None where it differs by channel.
+
+    Parameters
+    ----------
+    values : NaN where missing; a channel may be NaN throughout
+    """
+    known = np.isfinite(values).any(axis=1)
+    middles, ranges = np.zeros(len(values)), np.ones(len(values))
+    if known.any():
+        low, middles[known], high = np.nanpercentile(values[known], (INNER[0], 50, INNER[1]), axis=1)
+        ranges[known] = np.where(high > low, high - low, 1.0)
+    alike = known.any() and ranges[known].max() <= UNLIKE * ranges[known].min()
+    scale = np.full(len(values), np.median(ranges[known])) if alike else ranges
+    lines = (values - middles[:, None]) / scale[:, None] - np.arange(len(values))[:, None]
+    return lines, float(scale[0]) if alike else None
 
 
 def _first_labels(subject: SubjectSurvey) -> str:

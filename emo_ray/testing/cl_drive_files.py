@@ -1,6 +1,6 @@
 """Files in the layout of CL-Drive, made on the spot: a CSV a sensor and level, a CSV of labels a person."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -10,16 +10,12 @@ from jaxtyping import Float64
 from pyarrow import csv
 from pydantic import Field
 
-from emo_ray.corpora.cl_drive import DRIVING_STARTS_S, LABEL_S, LEVELS, SENSORS, Modality
+from emo_ray.corpora.cl_drive import DRIVING_STARTS_S, LABEL_S, LEVELS, PARTICIPANTS, SENSORS, Modality
 from emo_ray.files import atomic_path, write_atomically
 from emo_ray.testing import body_signals
 from emo_ray.testing.body_signals import Clock, Person, State
 from emo_ray.testing.corpus_files import CorpusFiles
 
-PARTICIPANTS = (
-    *("1030", "1105", "1106", "1241", "1271", "1314", "1323", "1337", "1372", "1417", "1434"),
-    *("1544", "1547", "1595", "1629", "1716", "1717", "1744", "1868", "1892", "1953"),
-)
 # Of the release: participant to levels that were not recorded.
 MISSING: Mapping[str, tuple[int, ...]] = {"1629": (6, 9), "1744": (7, 8, 9), "1868": (8, 9)}
 FOLDERS: Mapping[Modality, str] = {"eeg": "EEG", "ecg": "ECG", "eda": "EDA", "gaze": "Gaze"}
@@ -93,13 +89,13 @@ class ClDriveFiles(CorpusFiles):
         return file
 
     def _write(self, index: int, modality: Modality, level: int, file: Path) -> None:
-        """One level: chunks of 10 s, each as loaded as its label says."""
+        """One level: every 10 s as loaded as its label says."""
         states = [
             State(arousal=self.strength * (load - 5) / 4, valence=-self.strength * (load - 5) / 8)
             for load in self.loads(index, level)
         ]
         rng = self.stream("signals", index, modality, level)
-        values = np.hstack([_chunk(rng, self._person(index), modality, state) for state in states])
+        values = _values(rng, self._person(index), modality, states)
         start_s = DRIVING_STARTS_S if self.layout == "reorganised" else 0.0
         n_times = values.shape[1]
         stamps_s = start_s + np.arange(n_times) / SENSORS[modality].sfreq
@@ -115,29 +111,31 @@ class ClDriveFiles(CorpusFiles):
     def _write_baseline(self, index: int, modality: Modality, level: int, file: Path) -> None:
         rng = self.stream("baseline", index, modality, level)
         n_chunks = int(np.ceil(self.baseline_s / LABEL_S))
-        chunks = [_chunk(rng, self._person(index), modality, State()) for _ in range(n_chunks)]
-        values = np.hstack(chunks)[:, : round(self.baseline_s * SENSORS[modality].sfreq)]
+        values = _values(rng, self._person(index), modality, [State()] * n_chunks)
+        values = values[:, : round(self.baseline_s * SENSORS[modality].sfreq)]
         _write_csv(file, modality, np.arange(values.shape[1]) / SENSORS[modality].sfreq, values)
 
     def _person(self, index: int) -> Person:
         return Person.drawn(self.stream("person", index), len(SENSORS["eeg"].channels))
 
 
-def _chunk(
-    rng: np.random.Generator, who: Person, modality: Modality, state: State
+def _values(
+    rng: np.random.Generator, who: Person, modality: Modality, states: Sequence[State]
 ) -> Float64[np.ndarray, "channels times"]:
-    """Ten seconds of one sensor."""
-    clock = Clock(round(LABEL_S * SENSORS[modality].sfreq), SENSORS[modality].sfreq)
+    """One sensor, 10 s of every state: brain and eyes in pieces, heart and skin in one course."""
+    sfreq = SENSORS[modality].sfreq
+    piece, whole = Clock(round(LABEL_S * sfreq), sfreq), Clock(round(LABEL_S * sfreq) * len(states), sfreq)
     if modality == "eeg":
-        return body_signals.eeg(rng, who, state, clock).astype(np.float64)
+        pieces = [body_signals.eeg(rng, who, state, piece) for state in states]
+        return np.hstack(pieces).astype(np.float64)
     if modality == "ecg":
-        heart = body_signals.ecg(rng, who, state, clock)
-        return np.outer([1.0, 0.7, 1.3], heart) + 0.01 * rng.standard_normal((3, clock.n_times))
+        heart = body_signals.ecg(rng, who, states, whole)
+        return np.outer([1.0, 0.7, 1.3], heart) + 0.01 * rng.standard_normal((3, whole.n_times))
     if modality == "eda":
-        return body_signals.eda(rng, who, state, clock)[None].astype(np.float64)
-    pupils = 3.5 + 0.3 * state.arousal + 0.05 * rng.standard_normal((2, clock.n_times))
-    motion = np.abs(rng.standard_normal((2, clock.n_times))) * np.array([[30.0], [400.0]])
-    return np.vstack([pupils, motion])
+        return body_signals.eda(rng, who, states, whole)[None].astype(np.float64)
+    pupils = np.repeat([3.5 + 0.3 * state.arousal for state in states], piece.n_times)
+    motion = np.abs(rng.standard_normal((2, whole.n_times))) * np.array([[30.0], [400.0]])
+    return np.vstack([pupils + 0.05 * rng.standard_normal((2, whole.n_times)), motion])
 
 
 def _write_csv(

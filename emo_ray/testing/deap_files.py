@@ -119,7 +119,7 @@ class DeapFiles(CorpusFiles):
         n_times = round((BASELINE_S + self.video_s) * SFREQ)
         data = np.empty((self.n_videos, 40, n_times))
         for video in range(self.n_videos):
-            rows = self._rows(index, video, Clock(n_times, SFREQ), DEAP32)
+            rows = self._rows(index, video, Clock(n_times, SFREQ, self._start_s(index, video)), DEAP32)
             rows["brain"] -= rows["brain"].mean(axis=0)  # as released: against the common average
             data[video] = np.vstack(list(rows.values()))
         return data
@@ -138,16 +138,19 @@ class DeapFiles(CorpusFiles):
             [body_signals.eeg(rng, who, State(), rest), body_signals.eeg(rng, who, state, shown)]
         )
         brain = brain[[DEAP32.index(name) for name in channels]]
-        eyes = np.stack([body_signals.emg(rng, State(), clock) * 4 for _ in range(2)])
+        eyes = body_signals.eog(rng, clock)
         muscles = np.stack([body_signals.emg(rng, state, clock) for _ in range(2)])
         skin = 1e6 / body_signals.eda(rng, who, state, clock)  # ohm from uS
         body = [
             skin,
             body_signals.respiration(rng, who, state, clock),
             body_signals.bvp(rng, who, state, clock),
-            body_signals.temperature(rng, state, clock),
+            body_signals.temperature(rng, who, state, clock),
         ]
         return {"brain": brain, "eyes": eyes, "muscles": muscles, "body": np.stack(body)}
+
+    def _start_s(self, index: int, video: int) -> float:
+        return self._video_start_s(self.order(index).index(video)) - BASELINE_S
 
     def _video_start_s(self, position: int) -> float:
         return LEAD_S + BASELINE_S + position * (BASELINE_S + self.video_s + REST_S)
@@ -158,9 +161,8 @@ class DeapFiles(CorpusFiles):
         yield self._pause(index, -1, LEAD_S, channels, upper)
         n_before, n_video = round(BASELINE_S) * RAW_SFREQ, self.video_s * RAW_SFREQ
         for position, video in enumerate(self.order(index)):
-            rows = self._rows(
-                index, video, Clock(n_before + n_video, float(RAW_SFREQ)), channels[: len(DEAP32)]
-            )
+            clock = Clock(n_before + n_video, float(RAW_SFREQ), self._start_s(index, video))
+            rows = self._rows(index, video, clock, channels[: len(DEAP32)])
             codes = np.repeat([FIXATION, VIDEO_START], [n_before, n_video])
             yield Block(_raw_channels(rows), codes + upper)
             yield self._pause(index, position, REST_S, channels, upper + VIDEO_END)

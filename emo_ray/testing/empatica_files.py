@@ -69,14 +69,13 @@ class EmpaticaFiles(CorpusFiles):
         """All samples of one sensor, gaps between the conditions included."""
         rng = self.stream(index, sensor)
         who = Person.drawn(self.stream(index, "person"), 1)
-        starts_s = self.starts_s(index)
         pieces = []
-        for name in starts_s:
-            for state, seconds in (
-                (State(), GAP_S),
-                (State(self.strength * CONDITIONS[name][1]), self.condition_s),
+        for name, start_s in self.starts_s(index).items():
+            for state, from_s, seconds in (
+                (State(), start_s - GAP_S, GAP_S),
+                (State(self.strength * CONDITIONS[name][1]), start_s, self.condition_s),
             ):
-                clock = Clock(round(seconds * RATES_HZ[sensor]), RATES_HZ[sensor])
+                clock = Clock(round(seconds * RATES_HZ[sensor]), RATES_HZ[sensor], from_s)
                 pieces.append(_sensor(sensor, rng, who, state, clock))
         return np.concatenate(pieces)
 
@@ -88,4 +87,4 @@ def _sensor(sensor: str, rng: np.random.Generator, who: Person, state: State, cl
         case "EDA":
             return eda(rng, who, state, clock)
         case _:
-            return temperature(rng, state, clock)
+            return temperature(rng, who, state, clock)

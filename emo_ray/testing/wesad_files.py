@@ -49,15 +49,15 @@ class WesadFiles(CorpusFiles):
 
     @classmethod
     def small(cls, n_subjects: int = 3) -> "WesadFiles":
-        """Conditions of half a minute."""
+        """Conditions of a little over a minute, the length of a default segment; 16 MB a person."""
         return cls(
             n_subjects=n_subjects,
-            baseline_s=30,
-            stress_s=30,
-            amusement_s=30,
-            meditation_s=20,
-            reading_s=3,
-            gap_s=2,
+            baseline_s=76,
+            stress_s=76,
+            amusement_s=76,
+            meditation_s=62,
+            reading_s=2,
+            gap_s=1,
         )
 
     def write_part(self, index: int, folder: Path) -> tuple[Path, ...]:
@@ -115,11 +115,12 @@ class WesadFiles(CorpusFiles):
         """One sensor over the whole day, stretch by stretch."""
         rng = self.stream("signals", index, sensor.device, sensor.key)
         who = Person.drawn(self.stream("person", index), 1)
-        parts = []
+        parts, start_s = [], 0.0
         for code, seconds in self.runs(index):
             felt = STATES.get(code, STATES[0])
             state = State(felt.arousal * self.strength, felt.valence * self.strength)
-            clock = Clock(round(seconds * sensor.sfreq), sensor.sfreq)
+            clock = Clock(round(seconds * sensor.sfreq), sensor.sfreq, start_s)
+            start_s += seconds
             parts.append(MAKERS[sensor.modality](rng, who, state, clock))
         values = np.concatenate(parts, axis=-1).reshape(len(sensor.channels), -1).T
         scale = 64.0 if sensor.unit == "1/64 g" else 1.0
@@ -140,7 +141,7 @@ MAKERS: dict[str, Maker] = {
     "ecg": body_signals.ecg,
     "emg": lambda rng, who, state, clock: body_signals.emg(rng, state, clock) / 1e3,  # mV
     "eda": body_signals.eda,
-    "temp": lambda rng, who, state, clock: body_signals.temperature(rng, state, clock),
+    "temp": body_signals.temperature,
     "resp": body_signals.respiration,
     "bvp": body_signals.bvp,
     "acc": _acceleration,

@@ -2,7 +2,12 @@
 
 import pytest
 
+from emo_ray.cli.inspect import missing_lines
 from emo_ray.cli.main import main
+from emo_ray.testing.eegmat_files import EegmatFiles
+from emo_ray.cli.settings import SMOKE_SUBJECTS
+from emo_ray.cli.synthesize import SMALL_SUBJECTS
+from emo_ray.corpora.survey import SignalSurvey, SubjectSurvey
 
 
 def run(*arguments):
@@ -38,15 +43,13 @@ def test_a_field_of_the_corpus_changes_what_is_read(folder, tmp_path, capsys):
     assert "bands" in capsys.readouterr().out
 
 
-def test_a_broken_file_is_a_problem_of_its_subject_and_the_others_are_shown(folder, tmp_path, capsys):
-    import shutil
-
-    copy = shutil.copytree(folder, tmp_path / "copy")
-    next((copy / "Physiological_data" / "P03").glob("*.csv")).write_bytes(b"\0" * 100)
-    assert run("inspect", copy, "--page", tmp_path / "page.html") == 3
+def test_a_broken_file_is_a_problem_of_its_subject_and_the_others_are_shown(tmp_path, capsys):
+    EegmatFiles.small(n_subjects=2).write(tmp_path / "files")
+    (tmp_path / "files" / "edf_128hz" / "Subject01_2.edf").write_bytes(b"\0" * 100)
+    assert run("inspect", tmp_path / "files", "--page", tmp_path / "page.html") == 3
     shown = capsys.readouterr().out
-    assert "PROBLEM  ppb_emo/P03 can not be read" in shown
-    assert "7 trials" in shown
+    assert "PROBLEM  eegmat/Subject01 can not be read" in shown
+    assert "2 trials" in shown
 
 
 def test_an_unknown_corpus_gets_a_suggestion(tmp_path, capsys):
@@ -67,3 +70,22 @@ def test_files_are_never_written_beside_others(folder, capsys):
 def test_a_folder_that_is_not_there_is_named(tmp_path, capsys):
     assert run("inspect", tmp_path / "nowhere") == 1
     assert "nowhere does not exist" in capsys.readouterr().err
+
+
+def test_small_files_are_of_as_many_people_as_a_smoke_run_takes():
+    assert SMALL_SUBJECTS >= SMOKE_SUBJECTS
+
+
+def test_missing_samples_are_counted_by_channel_over_all_subjects_the_worst_first():
+    def survey(name, missing_in):
+        signals = {
+            "eeg": SignalSurvey(9, 128.0, "uV", 60.0, 1, 0.1, missing_in),
+            "ecg": SignalSurvey(1, 1.0, "uV", 1.0, 1, 0.0),
+        }
+        return SubjectSurvey(name, signals=signals)
+
+    others = {f"C{k}": 1 for k in range(1, 8)}
+    people = [survey("a", {"Fp1": 2, "Fz": 30}), survey("b", {"Fp1": 3} | others)]
+    (line,) = missing_lines(people)
+    assert line.startswith("samples missing in eeg: Fz 30, Fp1 5, C1 1")
+    assert line.endswith("and 1 more")

@@ -31,10 +31,9 @@ class Row:
         return "-".join([self.kind, *(f"{key}={value}" for key, value in told.items())])
 
 
-SHORT = {"segment_s": 15.0, "hop_s": 7.5}
-
 ROWS = (
     Row("amigos"),
+    Row("cl_drive"),
     Row("deap"),
     Row("deap", files={"packagings": ("matlab",)}),
     Row("deap", files={"packagings": ("raw",), "video_s": 60}, corpus={"content": "raw"}),
@@ -60,6 +59,6 @@ ROWS = (
         files={"contents": ("cnt",), "clip_s": 12, "gap_s": 1, "sfreq": 200},
         corpus={"content": "cnt"},
     ),
-    Row("wesad", extraction=SHORT),
-    Row("wesad", corpus={"device": "wrist"}, extraction=SHORT),
+    Row("wesad"),
+    Row("wesad", corpus={"device": "wrist"}),
 )

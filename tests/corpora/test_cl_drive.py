@@ -268,6 +268,42 @@ def test_two_arrangements_in_one_folder_are_refused(copy):
         ClDrive(path=copy).find_subjects()
 
 
+def test_one_person_under_two_names_is_refused(copy):
+    shutil.copytree(copy / "EEG" / "1030", copy / "EEG" / "participant_ID_01")
+    with pytest.raises(CorpusError, match="everybody would be two subjects"):
+        ClDrive(path=copy).find_subjects()
+
+
+def test_a_folder_above_the_corpus_is_nobody(tmp_path):
+    write_eeg(tmp_path / "2024" / "data" / "eeg_data_level_1.csv", np.arange(512) / 256)
+    write_eeg(tmp_path / "2024" / "data" / "1030" / "eeg_data_level_1.csv", np.arange(512) / 256)
+    corpus = ClDrive(path=tmp_path / "2024" / "data")
+    assert list(corpus.find_subjects()) == ["cl_drive/1030"]
+    assert any("1 signal files in no folder of a participant" in note for note in corpus.notes())
+    alone = ClDrive(path=tmp_path / "2024" / "data" / "1030")
+    assert list(alone.find_subjects()) == ["cl_drive/1030"]
+
+
+def test_people_and_labels_that_the_release_does_not_have_are_told(tmp_path, monkeypatch):
+    write_eeg(tmp_path / "EEG" / "9999" / "eeg_data_level_1.csv", np.arange(512) / 256)
+    (tmp_path / "9999.csv").write_text("time,lvl_1,lvl_2\n0,2,3\n10,,4\n")
+    monkeypatch.setattr("emo_ray.corpora.cl_drive.N_SUBJECTS", 1)
+    assert ClDrive(path=tmp_path).notes() == (
+        "9999: not among the known participants (1 source)",
+        "3 labels, where the release is said to have 3138 (1 source)",
+    )
+
+
+def test_labels_that_are_words_are_told(tmp_path):
+    read = one_level(tmp_path, np.arange(5120) / 256, labels="time,lvl_3\n0,high\n10,5\n")
+    assert any("labels that are no numbers, in 1 trial (level_3: 1)" in note for note in read.notes)
+
+
+def test_time_stamps_that_start_late_are_told(tmp_path):
+    read = one_level(tmp_path, 120 + np.arange(256 * 180) / 256)
+    assert any("time stamps start late" in note and "120.0 s" in note for note in read.notes)
+
+
 def test_the_corpus_is_recognised_by_its_files(folder, tmp_path, shared_data):
     assert ClDrive.recognise(folder) == ClDrive(path=folder)
     assert ClDrive.recognise(tmp_path) is None

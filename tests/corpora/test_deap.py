@@ -209,6 +209,12 @@ def test_the_corpus_is_recognised_by_its_own_names_alone(folder, raw_folder, tmp
     assert Deap.recognise(tmp_path).content == "preprocessed"
 
 
+def test_records_of_physionet_are_not_taken_for_it(tmp_path):
+    (tmp_path / "s01.dat").write_bytes(b"")
+    (tmp_path / "s01.hea").write_bytes(b"")
+    assert Deap.recognise(tmp_path) is None
+
+
 def test_tasks_name_their_rule():
     tasks = Deap(path=".").tasks()
     assert list(tasks) == ["valence", "arousal", "dominance", "liking"]

@@ -184,7 +184,8 @@ def test_the_genuine_files_are_as_declared_and_differ_as_their_readme_says(share
 def heart_rate(recording):
     """Beats a minute, and the share of intervals that could be one."""
     beats = find_beats(recording.signals["ecg"].values[0], recording.signals["ecg"].sfreq)
-    return 60 / np.nanmean(beats.rr_s), np.isfinite(beats.rr_s).mean()
+    known = beats.rr_s[np.isfinite(beats.rr_s)]
+    return 60 / known.mean() if known.size else np.nan, known.size / max(1, beats.rr_s.size)
 
 
 def test_the_heart_beats_faster_in_arithmetic_as_the_readme_says(shared_data):
@@ -193,10 +194,10 @@ def test_the_heart_beats_faster_in_arithmetic_as_the_readme_says(shared_data):
         [[heart_rate(r) for r in corpus.read_subject(s).recordings] for s in corpus.find_subjects()]
     )
     rise = rates[:, 1, 0] - rates[:, 0, 0]
-    assert np.count_nonzero(rise > 0) == 34
     # four recordings (02 and 13 at rest, 20 and 35 in arithmetic) show no heart beat
     seen = (rates[:, :, 1] > 0.5).all(axis=1)
     assert np.flatnonzero(~seen).tolist() == [2, 13, 20, 35]
+    assert (rise[seen] > 0).all()
     assert rise[seen].mean() == pytest.approx(14.0, abs=1.0)
 
 

@@ -301,6 +301,15 @@ def test_a_link_out_of_the_corpus_is_no_label_table(corpus, tmp_path_factory):
         corpus.find_subjects()
 
 
+def test_a_signal_file_that_is_a_link_out_of_the_corpus_is_refused(corpus, tmp_path_factory):
+    file = corpus.path / "S2" / "EDA.csv.gz"
+    outside = tmp_path_factory.mktemp("outside") / "EDA.csv.gz"
+    file.rename(outside)
+    file.symlink_to(outside)
+    with pytest.raises(CorpusError, match=r"EDA\.csv\.gz is a link to"):
+        corpus.find_subjects()
+
+
 def test_an_unknown_subject_is_refused(corpus):
     with pytest.raises(CorpusError, match="has no subject 'lab/S3'"):
         corpus.read_subject("lab/S3")

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from emo_ray.corpora import phyfusionnet_table
 from emo_ray.corpora.phyfusionnet_table import PhyFusionNetTable
 from emo_ray.corpora.ppb_emo import PpbEmo
 from emo_ray.errors import CorpusError
@@ -14,6 +15,7 @@ SIZES = {"n_subjects": 2, "trial_s": 4.0, "sfreq": 250}
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    phyfusionnet_table._read.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +68,50 @@ def test_clock_columns_are_features_only_where_asked_for(table):
     )
     assert plain.recordings[0].signals["rows"].values.shape == (192, 33)
     assert published.recordings[0].signals["rows"].channels[-2:] == ("rec_time", "utc")
+
+
+def test_the_rate_of_band_powers_is_measured(table, edited):
+    recording = PhyFusionNetTable(path=table).read_subject("phyfusionnet/P02").recordings[0]
+    assert recording.signals["bands"].sfreq == pytest.approx(250 * 33 / 1000)  # 33 of 1,000 rows
+    read = edited(lambda number, row: [*row[:4], "", "", *row[6:]] if number else row).read_subject(
+        "phyfusionnet/P02"
+    )
+    assert read.recordings[0].signals["bands"].sfreq == 8.0
+    assert any("no time column tells the rate, 8 Hz taken" in note for note in read.notes)
+
+
+@pytest.mark.parametrize("content", ["bands", "raw", "rows"])
+def test_trials_that_lie_in_several_pieces_of_the_file_are_read_whole(table, content, monkeypatch):
+    corpus = PhyFusionNetTable(path=table, content=content, with_clock=content == "rows")
+    whole = corpus.read_subject("phyfusionnet/P03").recordings
+    phyfusionnet_table._read.cache_clear()
+    monkeypatch.setattr("emo_ray.corpora.neband_table.BLOCK_BYTES", 1 << 16)
+    monkeypatch.setattr("emo_ray.corpora.phyfusionnet_table.MAX_CLOCK_ROWS", 100)
+    pieces = corpus.read_subject("phyfusionnet/P03").recordings
+    for one, other in zip(whole, pieces, strict=True):
+        (signal,), (again,) = one.signals.values(), other.signals.values()
+        assert signal.sfreq == again.sfreq
+        np.testing.assert_array_equal(signal.values, again.values)
+
+
+def test_clocks_as_features_count_from_the_earliest_row(table):
+    corpus = PhyFusionNetTable(path=table, content="rows", with_clock=True)
+    recording = corpus.read_subject("phyfusionnet/P02").recordings[0]
+    times = recording.signals["rows"].values[192]
+    # band powers stand in every 31st of the rows at 250 Hz
+    np.testing.assert_allclose(times, 31 / 250 * np.arange(33), atol=1e-5)
+
+
+def test_clocks_as_features_are_as_many_as_the_rows_of_a_long_trial(table, monkeypatch):
+    monkeypatch.setattr("emo_ray.corpora.phyfusionnet_table.MAX_CLOCK_ROWS", 10)
+    corpus = PhyFusionNetTable(path=table, content="rows", with_clock=True)
+    assert corpus.read_subject("phyfusionnet/P03").recordings[0].signals["rows"].values.shape == (194, 33)
+
+
+def test_a_shuffled_table_is_refused(edited):
+    corpus = edited(lambda number, row: [*row[:3], ("SD", "AD")[number % 2], *row[4:]] if number else row)
+    with pytest.raises(CorpusError, match="do not shuffle"):
+        corpus.read_subject("phyfusionnet/P02")
 
 
 def test_a_table_without_participants_is_refused(edited):

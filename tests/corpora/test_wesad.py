@@ -29,7 +29,7 @@ def day(label):
     counted = {700: np.arange(n), 64: np.arange(n * 64 // 700), 32: np.arange(n * 32 // 700)}
     counted[4] = np.arange(n * 4 // 700)
     column = {rate: values[:, None].astype(float) for rate, values in counted.items()}
-    chest = {key: column[700] for key in ("ECG", "EMG", "EDA", "Temp", "Resp")}
+    chest = dict.fromkeys(("ECG", "EMG", "EDA", "Temp", "Resp"), column[700])
     chest["ACC"] = np.tile(column[700], 3)
     wrist = {"BVP": column[64], "EDA": column[4], "TEMP": column[4], "ACC": np.tile(column[32], 3)}
     signal = {"chest": chest, "wrist": wrist}
@@ -63,8 +63,8 @@ def test_conditions_are_recordings_in_the_order_of_the_day(folder):
     ]  # fmt: skip
     assert [one.ratings["label"] for one in second] == [1, 3, 4, 2, 4]
     assert second[2].clip == second[4].clip == "wesad/meditation"
-    # gap 2, baseline 30, gap 2, reading 3, gap 2, then amusement
-    assert second[1].start_s == 39.0
+    # gap 1, baseline 76, gap 1, reading 2, gap 1, then amusement
+    assert second[1].start_s == 81.0
 
 
 def test_signals_are_cut_by_the_label_at_their_own_rates(tmp_path):
@@ -121,6 +121,12 @@ def test_answers_belong_to_the_condition_before_them(tmp_path):
     assert np.isnan([first["panas_2"], first["panas_26"]]).all()
 
 
+def test_an_empty_cell_in_the_order_moves_no_time(tmp_path):
+    (tmp_path / "S2_quest.csv").write_text("# ORDER;Base;;TSST;;\n# START;0;5;10\n# END;4;6;15\n")
+    told = read_quest(tmp_path / "S2_quest.csv")
+    assert [(one.condition, one.duration_s) for one in told] == [("baseline", 240), ("stress", 300)]
+
+
 def test_a_questionnaire_of_another_day_is_noted(tmp_path):
     corpus = corpus_of(day(label_of((1, 12), (2, 12))), tmp_path)
     (tmp_path / "S2_quest.csv").write_text("# ORDER;Base;Fun\n# START;0;10\n# END;5;11\n")
@@ -157,6 +163,8 @@ def test_the_released_questionnaires_are_read(shared_data):
     first, second = reports["S2"][:2]
     assert (first.condition, first.duration_s, first.answers["self_valence"]) == ("baseline", 1164, 7)
     assert (second.condition, second.duration_s, second.answers["self_arousal"]) == ("stress", 635, 4)
+    assert [second.answers[f"sssq_{item}"] for item in range(1, 7)] == [5, 5, 4, 4, 3, 5]
+    assert "sssq_1" not in first.answers
     for told in reports.values():
         assert sorted(report.condition for report in told) == sorted(
             ["baseline", "stress", "amusement", "meditation", "meditation"]
