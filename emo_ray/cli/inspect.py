@@ -69,8 +69,8 @@ def _example(corpus: CorpusConfig, found: tuple[SubjectSurvey, ...]) -> Recordin
 
 
 def _print(survey: CorpusSurvey) -> None:
-    print(f"{survey.corpus.card.title}\n{found_line(survey)}")
-    for line in (*count_lines(survey), *problem_lines(survey), *survey.duplicates):
+    print("\n".join([survey.corpus.card.title, found_line(survey), *count_lines(survey)]))
+    for line in (*problem_lines(survey), *survey.duplicates):
         print(fit(f"PROBLEM  {line}"))
     for table in (signal_table(survey.subjects), label_table(survey.subjects)):
         print("", *aligned(table), sep="\n")
