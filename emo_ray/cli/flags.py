@@ -4,14 +4,13 @@ import argparse
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from emo_ray.config_errors import explain
 from emo_ray.errors import ConfigError
 from emo_ray.files import shown_uri
-from emo_ray.protocols.duplicates import DuplicateRule
 
 if TYPE_CHECKING:
     from emo_ray.orchestration.engine import Resources
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 # Copies of what the registries hold: to ask these would load torch before a command line is even read.
 MODEL_KINDS = ("amigos_lstm", "mlp")
 PROTOCOL_KINDS = ("loso", "logo", "hold_out")
+DUPLICATE_RULES = ("refuse", "group", "ignore")
 PUBLISHED_PROCEDURES = ("lightweight", "moderate", "loso", "30-7", "loso-all")
 SCALINGS = {"train": ("train",), "transductive": ("transductive",), "both": ("train", "transductive")}
 
@@ -40,7 +40,7 @@ def shared_parser(name: str, description: str) -> argparse.ArgumentParser:
     add("--protocol", choices=PROTOCOL_KINDS, help="rule that yields folds")
     add(
         "--duplicates",
-        choices=get_args(DuplicateRule),
+        choices=DUPLICATE_RULES,
         help="two subjects who are near copies of each other: refuse to start (default), group or ignore",
     )
     add("--subjects", help="a number (the first so many), seeded:N (a seeded choice), or names: P01,P02,P05")

@@ -108,7 +108,7 @@ def read_points(path: str) -> tuple[Mapping[str, Any], ...]:
 def _own_space(job: SweepJob, request: SpaceRequest, base: ExperimentConfig) -> tuple[SearchSpace, list[str]]:
     if len(request.models) > 1:
         space = space_over([_config(kind) for kind in request.models])
-    elif job.space is not None and base.model.kind == job.model.kind:
+    elif job.space is not None and base.model.kind == job.own_model.kind:
         space = job.space
     else:
         space = base.model.search_space()

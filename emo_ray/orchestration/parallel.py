@@ -61,6 +61,8 @@ def _error_of(reference: "ray.ObjectRef[Any]", name: str) -> Exception | None:
 
 
 def _call(function: Callable[..., Any], *arguments: Any) -> None:
+    # Readers load SciPy when they need it, and a limit holds only for libraries that are loaded already.
+    import scipy.linalg  # noqa: F401
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):

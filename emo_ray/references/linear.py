@@ -3,17 +3,18 @@
 import logging
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Int
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
 
-from emo_ray.references.base import token_means
+from emo_ray.references.base import one_thread, token_means
 from emo_ray.references.trivial import one_hot
 from emo_ray.tasks.base import Head
 from emo_ray.training.data import SegmentData
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class Linear:
         seed: int,
     ) -> dict[str, np.ndarray]:
         """Predictions of one linear model a head; nothing is drawn, the seed is not used."""
-        with threadpool_limits(limits=1):  # BLAS sums in another order with more threads
+        with one_thread():
             train_x, test_x = token_means(data, train_rows), token_means(data, test_rows)
             predictions = {}
             for head in data.heads:
@@ -77,7 +78,10 @@ class Linear:
 
     def _fit(
         self, x: Float32[np.ndarray, "train features"], codes: Int[np.ndarray, " train"]
-    ) -> LogisticRegression:
+    ) -> "LogisticRegression":
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.linear_model import LogisticRegression
+
         model = LogisticRegression(
             C=self.inverse_penalty, class_weight="balanced", max_iter=self.max_iterations
         )

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32, Int
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
-from threadpoolctl import threadpool_limits
 
 from emo_ray.errors import TrainingError
+from emo_ray.references.base import one_thread
 from emo_ray.tasks.base import Head
 from emo_ray.training.data import SegmentData
 
@@ -45,7 +44,7 @@ class Nuisance:
         if data.nuisance is None:
             raise TrainingError("the nuisance reference needs the nuisance columns of the segment table")
         predictions = {}
-        with threadpool_limits(limits=1):
+        with one_thread():
             for head in data.heads:
                 target = data.targets[head.name][train_rows]
                 known = np.isfinite(target)
@@ -65,6 +64,8 @@ class Nuisance:
             return np.zeros(
                 (len(asked), head.n_outputs) if head.kind == "classes" else len(asked), np.float32
             )
+        from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
         shape = {
             "max_depth": self.max_depth,
             "min_samples_leaf": self.min_leaf_share,

@@ -159,6 +159,9 @@ class _GPSampler(GPSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         self._own_number = trial.number
+        # Its BLAS has to be there before the limit, which holds only for libraries that are loaded already.
+        import scipy.linalg  # noqa: F401
+
         # One thread is 3 to 20 times as fast on these small matrices, and sums alike on every machine.
         with threadpool_limits(limits=1):
             return super().sample_relative(study, trial, search_space)

@@ -17,6 +17,7 @@ from emo_ray.results.study_results import StudyResults
 log = logging.getLogger(__name__)
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1.0, 30.0
+_HEAD_START_S = 20.0  # loading MLflow takes a core for seconds, while workers come up
 
 
 @runtime_checkable
@@ -183,6 +184,8 @@ class _Carrier:
 
     def _carry(self) -> None:
         wait_s = _FIRST_WAIT_S
+        # Training goes first, unless there is something to deliver.
+        self._receive(block=not self._waiting, at_most_s=_HEAD_START_S)
         while not self._given_up.is_set():
             idle = self._is_open and not self._waiting
             self._receive(block=idle and not self._closing.is_set())
@@ -197,10 +200,13 @@ class _Carrier:
                 (self._given_up if self._closing.is_set() else self._closing).wait(wait_s)
                 wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
 
-    def _receive(self, block: bool) -> None:
+    def _receive(self, block: bool, at_most_s: float | None = None) -> None:
         """Move what has arrived to the waiting parcels; ``block`` waits for the first one."""
         while block or not self._queue.empty():
-            arrived = self._queue.get()
+            try:
+                arrived = self._queue.get(timeout=at_most_s)
+            except queue.Empty:
+                return
             block = False
             if arrived is not None:
                 name, parcel = arrived

@@ -8,9 +8,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from emo_ray.errors import TrackingError
 from emo_ray.files import shown_uri
@@ -76,10 +78,15 @@ class MlflowStore:
                 f"MLflow store {shown_uri(self.uri)!r} can not be used (MLflow 3 refuses file stores): give "
                 f"sqlite:////full/path/mlflow.db or the http:// address of a server"
             )
-        with self.telling("open the store"), _alone_at(self._sqlite_path):
+        with self.telling("open the store"), _alone_at(self._sqlite_path) as passed:
             if self._sqlite_path is not None and not self._sqlite_path.exists():
                 _create_sqlite(self._sqlite_path)
+            state = _state_of(self._sqlite_path)
+            # Loading MLflow takes seconds, and this database has answered this very MLflow before.
+            if state and state == passed.get():
+                return
             self.client.search_experiments(max_results=1)
+            passed.set(_state_of(self._sqlite_path))
 
     @property
     def client(self) -> "MlflowClient":
@@ -199,17 +206,54 @@ class MlflowStore:
         )
 
 
+@dataclass
+class _Passed:
+    """The state in which a SQLite store last passed a whole check; kept in its lock file."""
+
+    lock: TextIO | None
+
+    def get(self) -> str:
+        """The state; empty where none has passed."""
+        if self.lock is None:
+            return ""
+        self.lock.seek(0)
+        return self.lock.read()
+
+    def set(self, state: str) -> None:
+        """Remember it."""
+        if self.lock is not None:
+            self.lock.seek(0)
+            self.lock.truncate()
+            self.lock.write(state)
+
+
 @contextmanager
-def _alone_at(database: Path | None) -> Iterator[None]:
+def _alone_at(database: Path | None) -> Iterator[_Passed]:
     """One process at a time makes or upgrades a SQLite store: two at once leave it broken."""
     if database is None:
-        yield
+        yield _Passed(None)
         return
     database.parent.mkdir(parents=True, exist_ok=True)
     # A file of its own: locks on the database itself belong to SQLite.
-    with database.with_name(f"{database.name}.lock").open("a") as lock:
+    with database.with_name(f"{database.name}.lock").open("a+") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        yield _Passed(lock)
+
+
+def _state_of(database: Path | None) -> str:
+    """Which database of which schema meets which MLflow; empty where there is no schema yet.
+
+    Raises
+    ------
+    sqlite3.Error : it is locked or damaged
+    """
+    if database is None:
+        return ""
+    with closing(sqlite3.connect(database)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").fetchall():
+            return ""
+        schema = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    return f"MLflow {version('mlflow')}, schema {schema}, file {database.stat().st_ino}"
 
 
 def _create_sqlite(path: Path) -> None:

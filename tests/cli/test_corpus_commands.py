@@ -4,10 +4,10 @@ import pytest
 
 from emo_ray.cli.inspect import missing_lines
 from emo_ray.cli.main import main
-from emo_ray.testing.eegmat_files import EegmatFiles
 from emo_ray.cli.settings import SMOKE_SUBJECTS
 from emo_ray.cli.synthesize import SMALL_SUBJECTS
 from emo_ray.corpora.survey import SignalSurvey, SubjectSurvey
+from emo_ray.testing.eegmat_files import EegmatFiles
 
 
 def run(*arguments):

@@ -34,7 +34,7 @@ def test_neither_driver_nor_worker_loads_what_no_training_step_needs(module):
 
 
 def test_flags_name_all_that_the_registries_hold():
-    assert flags.MODEL_KINDS == tuple(MODELS)
-    assert flags.PROTOCOL_KINDS == tuple(PROTOCOLS)
+    assert tuple(MODELS) == flags.MODEL_KINDS
+    assert tuple(PROTOCOLS) == flags.PROTOCOL_KINDS
     assert get_args(PublishedProcedure) == flags.PUBLISHED_PROCEDURES
     assert get_args(DuplicateRule) == flags.DUPLICATE_RULES

@@ -78,6 +78,16 @@ def test_what_an_earlier_start_left_is_delivered_first_and_nothing_twice():
     assert tracker.told == ["b", "d"]
 
 
+def test_the_tracker_is_left_alone_until_there_is_something_to_deliver():
+    tracker = FakeTracker()
+    outbox = Outbox(tracker)
+    outbox.opened(study())
+    assert not tracker.back.wait(0.3)
+    outbox.heard(record("a"))
+    assert tracker.back.wait(10)
+    assert outbox.close() == 0
+
+
 def test_records_wait_while_the_tracker_is_away_and_arrive_when_it_is_back():
     tracker = FakeTracker(away=1)
     outbox = Outbox(tracker)
