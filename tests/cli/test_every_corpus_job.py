@@ -1,4 +1,4 @@
-"""From nothing to a report, as typed: `emo-ray synthesize`, `emo-ray inspect`, `jobs/loso.py`; every corpus."""
+"""From nothing to a report, as typed: `emo-ray synthesize` and `inspect`, then `jobs/loso.py`; every corpus."""
 
 import pytest
 
