@@ -1,4 +1,4 @@
-"""From nothing to a report, as typed: `emo-ray synthesize` and `inspect`, then `jobs/loso.py`; every corpus."""
+"""From nothing to a report, as typed, for every corpus: synthesize, inspect, one epoch of LOSO."""
 
 import pytest
 
