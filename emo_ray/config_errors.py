@@ -52,6 +52,8 @@ def _problem(details: ErrorDetails, model: type[BaseModel]) -> str:
         )
     if kind == "union_tag_not_found":
         return f"{key}.{_tag_key(context)}: is missing; it says what the rest is about"
+    if kind == "tuple_type" and isinstance(details["input"], str | int | float):
+        return f"{key}: input should be a list, such as '[{details['input']}]'"
     # A validator's own error, without the "Value error, " that pydantic puts before it.
     reason = str(context.get("error") or details["msg"])
     return f"{key}: {_lower_first(reason)} (it is {_short(details['input'])})"

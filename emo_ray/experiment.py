@@ -84,9 +84,10 @@ class ExperimentConfig(BaseModel):
         ConfigError : every name that is no field, every value of the wrong kind, all at once
         """
         content = self.model_dump(mode="python")
-        # Another kind of model has other fields: its own defaults take the place of all the old ones.
-        if settings.get("model.kind", self.model.kind) != self.model.kind:
-            content["model"] = {}
+        # Another kind has other fields: its own defaults take the place of all the old ones.
+        for part, kind in (("model", self.model.kind), ("extraction", self.extraction.kind)):
+            if settings.get(f"{part}.kind", kind) != kind:
+                content[part] = {}
         problems = []
         for name, value in settings.items():
             try:

@@ -6,6 +6,7 @@ from emo_ray.corpora.fake import FakeCorpus
 from emo_ray.errors import ConfigError
 from emo_ray.experiment import validated
 from emo_ray.extraction.raw_tokens import RawTokens
+from emo_ray.extraction.stft_tokens import StftTokens
 from emo_ray.models.amigos_lstm import AmigosLstmConfig
 
 CORPUS = FakeCorpus()
@@ -61,6 +62,11 @@ def test_all_problems_come_at_once_with_what_was_meant(experiment):
 def test_another_kind_of_model_starts_from_its_own_defaults(experiment):
     other = experiment.changed({"model.l2": 0.25, "model.kind": "amigos_lstm"})
     assert other.model == AmigosLstmConfig(l2=0.25)
+
+
+def test_another_kind_of_extraction_starts_from_its_own_defaults(experiment):
+    other = experiment.changed({"extraction.kind": "stft_tokens", "extraction.segment_s": 4})
+    assert other.extraction == StftTokens(segment_s=4)
 
 
 def test_the_same_kind_of_model_keeps_its_settings(experiment):

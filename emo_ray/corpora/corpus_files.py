@@ -64,8 +64,10 @@ def one_each(found: Iterable[tuple[Key, Path]], what: str) -> dict[Key, Path]:
     files: dict[Key, Path] = {}
     for key, file in found:
         if key in files:
+            named = ", ".join(map(str, key)) if isinstance(key, tuple) else key
             raise CorpusError(
-                f"{files[key]} and {file} are the same {what} ({key}): remove one, or give the folder of one"
+                f"{files[key]} and {file} are the same {what} ({named}): remove one, or give the folder "
+                "of one"
             )
         files[key] = file
     return files

@@ -13,6 +13,8 @@ from emo_ray.corpora.registry import CORPORA
 from emo_ray.errors import ConfigError
 
 LAYOUT_SUFFIXES = (".yaml", ".yml")
+NAMED = [kind for kind in CORPORA if kind != "fake"]
+"""What a user may mean; the fake one is for tests."""
 
 
 def corpus_at(place: Path, kind: str = "") -> CorpusConfig:
@@ -37,7 +39,7 @@ def corpus_at(place: Path, kind: str = "") -> CorpusConfig:
     if not found:
         raise ConfigError(
             f"{place} holds no corpus that is known by its names of files: name it with --corpus, one of "
-            f"{', '.join(CORPORA)}, or describe it in a YAML (docs/your_own_data.md)"
+            f"{', '.join(NAMED)}, or describe it in a YAML (docs/your_own_data.md)"
         )
     if len(found) > 1:
         kinds = " or ".join(corpus.kind for corpus in found)
@@ -53,7 +55,7 @@ def corpus_of_kind(place: Path, kind: str) -> CorpusConfig:
     ConfigError : there is no such kind, or it needs to be told more than where it lies
     """
     if kind not in CORPORA:
-        raise ConfigError(f"--corpus {kind!r}: {suggestion(kind, list(CORPORA))}")
+        raise ConfigError(f"--corpus {kind!r}: {suggestion(kind, NAMED)}")
     found = CORPORA[kind].recognise(place)
     if found is not None:
         return found

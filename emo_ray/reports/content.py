@@ -85,7 +85,14 @@ def headline(summary: Summary) -> str:
     scores = [score_sentence(summary, section) for section in summary.sections[:3]]
     # First of all, where the people who are tested have chosen the settings.
     warning = ["OPTIMISTIC: these people chose the settings."] if is_optimistic(summary) else []
+    if leaks(summary):
+        warning.append("LEAK unless they are two people: near copies train and test each other (notes).")
     return " ".join((*warning, holes(summary), *scores))
+
+
+def leaks(summary: Summary) -> tuple[str, ...]:
+    """Notes by which the scores can not be trusted."""
+    return tuple(note for note in summary.notes if note.startswith("LEAK"))
 
 
 def is_optimistic(summary: Summary) -> bool:

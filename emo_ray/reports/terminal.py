@@ -7,6 +7,7 @@ from emo_ray.reports.content import (
     Table,
     failure_table,
     holes,
+    leaks,
     metric_table,
     score_table,
     section_lines,
@@ -15,6 +16,7 @@ from emo_ray.reports.content import (
     small_print,
 )
 from emo_ray.reports.grouping import rejected_table
+from emo_ray.reports.setting import setting_table
 from emo_ray.results.summary import Section, Summary
 
 WIDTH = 100
@@ -23,10 +25,16 @@ MAX_FAILURES = 10
 
 def results_table(summary: Summary) -> str:
     """All sections with their references, failed runs and rejected trials."""
-    blocks = [f"{summary.name} | {summary.protocol} | {holes(summary)}"]
+    blocks = ["\n".join([f"{summary.name} | {summary.protocol} | {holes(summary)}", *_setting(summary)])]
+    blocks += leaks(summary)
     blocks += [_section(summary, section) for section in summary.sections]
     blocks += [RULE if summary.counts.finished else "", _failures(summary), _rejected(summary)]
     return "\n\n".join(fit(block) for block in blocks if block) + "\n"
+
+
+def _setting(summary: Summary) -> list[str]:
+    shown = {"corpus": "corpus", "subjects, segments": "data", "task": "task"}
+    return [f"{shown[name]}: {value}" for name, value in setting_table(summary).rows if name in shown]
 
 
 def _section(summary: Summary, section: Section) -> str:
