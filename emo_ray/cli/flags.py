@@ -43,7 +43,12 @@ def shared_parser(name: str, description: str) -> argparse.ArgumentParser:
         choices=DUPLICATE_RULES,
         help="two subjects who are near copies of each other: refuse to start (default), group or ignore",
     )
-    add("--subjects", help="a number (the first so many), seeded:N (a seeded choice), or names: P01,P02,P05")
+    add(
+        "--subjects",
+        help="a number (the first so many; features are made of all), seeded:N (a seeded choice), or names: "
+        "P01,P02,P05",
+    )
+    add("--exclude", default="", help="names of subjects to leave out, for instance with a broken file: P03")
     add(
         "--scaling",
         choices=list(SCALINGS),

@@ -72,6 +72,8 @@ def _print(survey: CorpusSurvey) -> None:
     print("\n".join([survey.corpus.card.title, found_line(survey), *count_lines(survey)]))
     for line in (*problem_lines(survey), *survey.duplicates):
         print(fit(f"PROBLEM  {line}"))
+    if not survey.duplicates:
+        print("no two subjects look like one person")
     for table in (signal_table(survey.subjects), label_table(survey.subjects)):
         print("", *aligned(table), sep="\n")
     for line in missing_lines(survey.subjects):

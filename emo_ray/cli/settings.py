@@ -14,7 +14,7 @@ from emo_ray.config_errors import suggestion
 from emo_ray.corpora.base import CorpusConfig
 from emo_ray.corpora.corpus_files import choose_files
 from emo_ray.corpora.layout import read_layout
-from emo_ray.corpora.recognition import corpus_of_kind, with_settings
+from emo_ray.corpora.recognition import corpus_of_kind, recognised, with_settings
 from emo_ray.errors import ConfigError
 from emo_ray.experiment import ExperimentConfig, Selection, validated
 from emo_ray.extraction.registry import default_extraction
@@ -35,6 +35,7 @@ class Cohort:
     Attributes
     ----------
     names : subjects by name; empty is all
+    excluded : subjects by name who are left out, for instance because a file of theirs is broken
     protocol : fields of the protocol: how many of them, which, and what if two are one person
     n_files : read those of so many subjects at most
     """
@@ -42,23 +43,28 @@ class Cohort:
     names: tuple[str, ...]
     protocol: Mapping[str, Any]
     n_files: int | None = None
+    excluded: tuple[str, ...] = ()
 
     def files(self, corpus: CorpusConfig) -> Mapping[str, tuple[Path, ...]]:
         """Subjects to read, and the files of each."""
-        found = choose_files(corpus.find_subjects(), self.names)
-        return dict(list(found.items())[: self.n_files])
+        everybody = corpus.find_subjects()
+        left_out = choose_files(everybody, self.excluded, "--exclude") if self.excluded else {}
+        found = choose_files(everybody, self.names)
+        kept = [(subject, files) for subject, files in found.items() if subject not in left_out]
+        return dict(kept[: self.n_files])
 
 
 def cohort_of(options: Namespace) -> Cohort:
     """Who takes part, from --subjects, --duplicates and --smoke."""
     names, number = parse_subjects(options.subjects)
+    excluded = tuple(name.strip() for name in options.exclude.split(",") if name.strip())
     # Left out where it is not given, so that an override of the field holds.
     protocol = {**number, **({"duplicates": options.duplicates} if options.duplicates else {})}
     # The demo of --smoke is small as it is made; data of one's own are cut here.
     if options.smoke and options.data and not options.subjects:
         # a few more files than it takes, for some may have no label
-        return Cohort(names, {**protocol, "n_subjects": SMOKE_SUBJECTS}, 2 * SMOKE_SUBJECTS)
-    return Cohort(names, protocol)
+        return Cohort(names, {**protocol, "n_subjects": SMOKE_SUBJECTS}, 2 * SMOKE_SUBJECTS, excluded)
+    return Cohort(names, protocol, excluded=excluded)
 
 
 def find_corpus(job: LosoJob, options: Namespace) -> CorpusConfig:
@@ -92,7 +98,16 @@ def find_corpus(job: LosoJob, options: Namespace) -> CorpusConfig:
 def _corpus_at(job: LosoJob, data: Path, kind: str) -> CorpusConfig:
     if is_layout(data):
         return read_layout(data)
-    return corpus_of_kind(data, kind) if kind else job.corpus(data)
+    if kind:
+        return corpus_of_kind(data, kind)
+    corpus = job.corpus(data)
+    others = [other.kind for other in recognised(data)] if data.exists() else []
+    if others and corpus.kind not in others:
+        raise ConfigError(
+            f"{data} looks like {' or '.join(others)}, and {job.name} reads {corpus.kind}: use jobs/loso.py, or "
+            f"say --corpus {corpus.kind} if it is that after all"
+        )
+    return corpus
 
 
 def is_layout(data: Path) -> bool:

@@ -86,7 +86,7 @@ def files_of(subject: str, found: Mapping[str, tuple[Path, ...]], folder: Path) 
 
 
 def choose_files(
-    found: Mapping[str, tuple[Path, ...]], subjects: Sequence[str]
+    found: Mapping[str, tuple[Path, ...]], subjects: Sequence[str], flag: str = "--subjects"
 ) -> Mapping[str, tuple[Path, ...]]:
     """Files of the subjects that were asked for; "P01" stands for "amigos/P01".
 
@@ -101,6 +101,6 @@ def choose_files(
     unknown = [name for name in subjects if name not in by_name]
     if unknown:
         known = ", ".join(name.rpartition("/")[2] for name in found)
-        raise CorpusError(f"--subjects: no {', '.join(unknown)} in the corpus, which has {known}")
+        raise CorpusError(f"{flag}: no {', '.join(unknown)} in the corpus, which has {known}")
     wanted = {by_name[name] for name in subjects}
     return {name: files for name, files in found.items() if name in wanted}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emo_ray.corpora.base import CorpusConfig
+from emo_ray.errors import CorpusError
 from emo_ray.extraction.base import ExtractionConfig
 from emo_ray.orchestration.parallel import run_tasks
 from emo_ray.progress import StageBar
@@ -42,5 +43,10 @@ def ensure_features(request: FeatureRequest) -> dict[str, Path]:
             subject: (corpus, extraction, subject, plan.keys[subject], plan.paths[subject])
             for subject in plan.missing
         }
-        run_tasks(bar, store_subject, calls)
+        try:
+            run_tasks(bar, store_subject, calls)
+        except CorpusError as error:
+            raise CorpusError(
+                f"{error}\n(the others are stored; --exclude NAME goes on without one)"
+            ) from error
     return dict(plan.paths)

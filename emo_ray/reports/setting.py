@@ -12,7 +12,10 @@ Settings = Mapping[str, Any]
 # Words for values of a configuration; a value without any is shown as it stands.
 RULES = {
     "ge_5": "5 or more",
+    "gt_5": "more than 5",
     "gt_4.5": "more than 4.5",
+    "ge_3": "3 or more",
+    "gt_3": "more than 3",
     "gt_0": "more than 0",
     "subject_mean": "more than the subject's own mean",
     "subject_median": "more than the subject's own median",
@@ -193,6 +196,8 @@ def _training_rows(summary: Summary, training: Settings) -> list[tuple[str, str]
     optimizer = dict(fields.pop("optimizer", {}))
     if optimizer.get("kind") != "sgd":
         optimizer.pop("momentum", None)  # the others do not read it
+    if not fields.get("augmentation", {}).get("ratio"):
+        fields["augmentation"] = "none"  # its other numbers are not read
     main = {key: value for key, value in fields.items() if key in MAIN_TRAINING}
     others = {key: value for key, value in fields.items() if key not in MAIN_TRAINING}
     return [("training", _words(main)), ("optimizer", _words(optimizer)), ("other training", _words(others))]
@@ -200,6 +205,8 @@ def _training_rows(summary: Summary, training: Settings) -> list[tuple[str, str]
 
 def _words(settings: Settings) -> str:
     """``adam: learning rate = 0.003, weight decay = 0``; what is not set is left out."""
+    if settings.get("kind") == "none":
+        return "none"  # the other fields are of the kinds that do something
     told = [_named(key, value) for key, value in settings.items() if key != "kind" and not _is_unset(value)]
     kind = str(settings.get("kind", ""))
     return f"{kind}: {', '.join(told)}" if kind and told else kind or ", ".join(told)
