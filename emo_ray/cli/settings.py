@@ -104,8 +104,8 @@ def _corpus_at(job: LosoJob, data: Path, kind: str) -> CorpusConfig:
     others = [other.kind for other in recognised(data)] if data.exists() else []
     if others and corpus.kind not in others:
         raise ConfigError(
-            f"{data} looks like {' or '.join(others)}, and {job.name} reads {corpus.kind}: use jobs/loso.py, or "
-            f"say --corpus {corpus.kind} if it is that after all"
+            f"{data} looks like {' or '.join(others)}, and {job.name} reads {corpus.kind}: use jobs/loso.py, "
+            f"or say --corpus {corpus.kind} if it is that after all"
         )
     return corpus
 
