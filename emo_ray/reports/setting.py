@@ -196,7 +196,7 @@ def _training_rows(summary: Summary, training: Settings) -> list[tuple[str, str]
     optimizer = dict(fields.pop("optimizer", {}))
     if optimizer.get("kind") != "sgd":
         optimizer.pop("momentum", None)  # the others do not read it
-    if not fields.get("augmentation", {}).get("ratio"):
+    if fields.get("augmentation", {}).get("ratio") == 0:
         fields["augmentation"] = "none"  # its other numbers are not read
     main = {key: value for key, value in fields.items() if key in MAIN_TRAINING}
     others = {key: value for key, value in fields.items() if key not in MAIN_TRAINING}
