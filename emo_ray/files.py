@@ -68,6 +68,12 @@ def file_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
+def file_state(path: Path) -> tuple[int, int]:
+    """Size in bytes and time of change in ns: a file that was written again has another state."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
 def text_digest(text: str) -> str:
     """SHA-256 of a text, in hex."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,10 +1,14 @@
-"""Independent pieces of work in processes of this machine, one a core; for commands that start no cluster."""
+"""Processes and threads of this machine: work in processes, one a core; arithmetic on one thread."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from importlib import import_module
 from multiprocessing import get_context
 from typing import Any, TypeVar
+
+from threadpoolctl import threadpool_limits
 
 from emo_ray.progress import StageBar
 
@@ -30,6 +34,20 @@ def in_processes(
             processes.shutdown(wait=False, cancel_futures=True)
             raise
     return {name: results[name] for name in calls}
+
+
+@contextmanager
+def one_thread(*modules: str) -> Iterator[None]:
+    """One thread for all arithmetic in here: BLAS sums in another order with more of them.
+
+    Parameters
+    ----------
+    modules : whose libraries are used in here; a limit holds only for what is loaded already
+    """
+    for module in modules:
+        import_module(module)
+    with threadpool_limits(limits=1):
+        yield
 
 
 def n_cores() -> int:

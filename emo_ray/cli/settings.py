@@ -101,8 +101,10 @@ def _corpus_at(job: LosoJob, data: Path, kind: str) -> CorpusConfig:
     if kind:
         return corpus_of_kind(data, kind)
     corpus = job.corpus(data)
-    others = [other.kind for other in recognised(data)] if data.exists() else []
-    if others and corpus.kind not in others:
+    # Asked of its own kind first: to ask all of them is to look through the whole folder for each.
+    is_its_own = not data.exists() or type(corpus).recognise(data) is not None
+    others = [] if is_its_own else [other.kind for other in recognised(data)]
+    if others:
         raise ConfigError(
             f"{data} looks like {' or '.join(others)}, and {job.name} reads {corpus.kind}: use jobs/loso.py, "
             f"or say --corpus {corpus.kind} if it is that after all"

@@ -8,8 +8,7 @@ a GB at the peak, and counting people takes the first bytes.
 import io
 import struct
 import zlib
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -27,9 +26,10 @@ from emo_ray.corpora.mat_elements import (
     ByteOrder,
     ElementTree,
 )
-from emo_ray.corpora.mat_file import DAMAGED, FILE_HEADER_BYTES, Mat5Stream, read_mat
+from emo_ray.corpora.mat_file import DAMAGED, FILE_HEADER_BYTES, Mat5Stream, read_mat, told_of
 from emo_ray.corpora.mat_hdf5 import is_hdf5
 from emo_ray.errors import CorpusError
+from emo_ray.files import file_state
 
 VARIABLE, PEOPLE, ALONE = "DREAMER", "Data", "one"
 HEAD_BYTES = 1 << 14  # class, fields and first tags of the struct: the release puts Data first
@@ -62,7 +62,7 @@ def n_people(file: Path) -> int:
     ------
     CorpusError : it is no DREAMER.mat, or damaged
     """
-    with _told(file):
+    with told_of(file):
         found = _people(file)
         return _cell_of_all(file).size if found is None else found.n_people
 
@@ -74,7 +74,7 @@ def read_person(file: Path, index: int) -> np.ndarray:
     ------
     CorpusError : it is no DREAMER.mat, or damaged
     """
-    with _told(file):
+    with told_of(file):
         found = _people(file)
         if found is None:
             return np.asarray(_cell_of_all(file).flat[index])
@@ -94,7 +94,7 @@ def read_facts(file: Path, names: Collection[str]) -> dict[str, np.ndarray]:
     ------
     CorpusError : it is no DREAMER.mat, or damaged
     """
-    with _told(file):
+    with told_of(file):
         found = _people(file)
         if found is None:
             whole = _struct_of_all(file)
@@ -111,17 +111,6 @@ def read_facts(file: Path, names: Collection[str]) -> dict[str, np.ndarray]:
                 else:
                     facts[name] = _alone(tag + unpacked.take(size), found.order, file)
             return facts
-
-
-@contextmanager
-def _told(file: Path) -> Iterator[None]:
-    """Turn whatever damaged bytes raise into one kind of error."""
-    try:
-        yield
-    except CorpusError:
-        raise
-    except Exception as error:
-        raise CorpusError(f"{file} can not be read ({type(error).__name__}: {error}): {DAMAGED}") from error
 
 
 def _people(file: Path) -> People | None:
@@ -270,12 +259,11 @@ def _cell_of_all(file: Path) -> np.ndarray:
 
 
 def _struct_of_all(file: Path) -> np.ndarray:
-    stamp = file.stat()
-    return _read_whole(file, stamp.st_mtime_ns, stamp.st_size)
+    return _read_whole(file, file_state(file))
 
 
 @lru_cache(maxsize=1)  # 2 GB: one file at most, and each process reads it once
-def _read_whole(file: Path, modified_ns: int, n_bytes: int) -> np.ndarray:
+def _read_whole(file: Path, _state: tuple[int, int]) -> np.ndarray:
     variables = read_mat(file, (VARIABLE,))
     if VARIABLE not in variables:
         raise CorpusError(f"{file} has no variable {VARIABLE}: use the file as it was released")

@@ -46,7 +46,7 @@ def read_mat(file: Path, names: Collection[str] | None = None) -> dict[str, np.n
     CorpusError : there is no such file, it is no MATLAB file, it is damaged, or a variable that is named
         can not be read
     """
-    with _told(file):
+    with told_of(file):
         if is_hdf5(file):
             return read_hdf5(file, names)
         with file.open("rb") as stream:
@@ -60,7 +60,7 @@ def mat_shapes(file: Path) -> dict[str, tuple[int, ...]]:
     ------
     CorpusError : there is no such file, it is no MATLAB file, or damaged
     """
-    with _told(file):
+    with told_of(file):
         if is_hdf5(file):
             return hdf5_shapes(file)
         with file.open("rb") as stream:
@@ -69,8 +69,8 @@ def mat_shapes(file: Path) -> dict[str, tuple[int, ...]]:
 
 
 @contextmanager
-def _told(file: Path) -> Iterator[None]:
-    """Turn whatever goes wrong while a file is read into one kind of error."""
+def told_of(file: Path) -> Iterator[None]:
+    """Turn whatever goes wrong while a MATLAB file is read into one kind of error."""
     try:
         yield
     except CorpusError:

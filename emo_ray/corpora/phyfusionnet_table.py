@@ -40,6 +40,7 @@ from emo_ray.corpora.ppb_emo import (
 from emo_ray.corpora.recording import Recording, Signal, SubjectRecordings
 from emo_ray.corpora.remembered import remembered_names
 from emo_ray.errors import CorpusError
+from emo_ray.files import file_state
 from emo_ray.tasks.base import TaskConfig
 
 FILE_NAME = "merged_data.csv"
@@ -220,10 +221,9 @@ def _named(trials: tuple[_Trial, ...]) -> Iterator[tuple[str, _Trial]]:
 
 def _stamp(path: Path) -> tuple[int, int]:
     try:
-        status = path.stat()
+        return file_state(path)
     except OSError as error:
         raise CorpusError(f"{path} can not be read ({error.strerror})") from error
-    return status.st_size, status.st_mtime_ns
 
 
 def _roles(path: Path) -> tuple[list[str], dict[str, str], Columns]:

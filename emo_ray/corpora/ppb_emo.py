@@ -34,6 +34,7 @@ from emo_ray.corpora.neband_table import (
 from emo_ray.corpora.plausible import unlike_microvolts
 from emo_ray.corpora.recording import Recording, Signal, SubjectRecordings
 from emo_ray.errors import CorpusError
+from emo_ray.files import file_state
 from emo_ray.tasks.base import TaskConfig
 from emo_ray.tasks.classes import ClassTask
 from emo_ray.tasks.rating import RatingTask
@@ -138,7 +139,7 @@ class PpbEmo(CorpusConfig):
         files = files_of(subject, self.find_subjects(), self.path)
         account = Account(subject, subject.rpartition("/")[2])
         workbooks = [file for file in files if WORKBOOK_NAME.fullmatch(file.name)]
-        rated = workbook_ratings(workbooks[0], _stamp(workbooks[0])) if workbooks else None
+        rated = workbook_ratings(workbooks[0], file_state(workbooks[0])) if workbooks else None
         recordings = []
         for file in files:
             match = FILE_NAME.fullmatch(file.name)
@@ -307,13 +308,8 @@ def _ratings_of(file: Path, code: str, rated: "Rated", account: Account) -> Mapp
     return row.ratings
 
 
-def _stamp(path: Path) -> tuple[int, int]:
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns
-
-
 @lru_cache(maxsize=2)
-def workbook_ratings(path: Path, _stamp: tuple[int, int]) -> Rated:
+def workbook_ratings(path: Path, _state: tuple[int, int]) -> Rated:
     """Rows of the first sheet.
 
     Parameters

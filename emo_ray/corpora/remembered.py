@@ -7,7 +7,7 @@ from pathlib import Path
 
 import platformdirs
 
-from emo_ray.files import text_digest, write_atomically
+from emo_ray.files import file_state, text_digest, write_atomically
 
 
 def remembered_names(path: Path, what: str, find: Callable[[], tuple[str, ...]]) -> tuple[str, ...]:
@@ -21,8 +21,8 @@ def remembered_names(path: Path, what: str, find: Callable[[], tuple[str, ...]])
     path : of the file; it must be there
     what : is asked of it; change it when the code that answers changes
     """
-    status = path.stat()
-    question = f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}|{what}"
+    n_bytes, changed_ns = file_state(path)
+    question = f"{path.resolve()}|{n_bytes}|{changed_ns}|{what}"
     place = platformdirs.user_cache_path("emo_ray") / "remembered" / f"{text_digest(question)[:24]}.json"
     with suppress(OSError, ValueError, TypeError, KeyError):
         content = json.loads(place.read_text())

@@ -1,5 +1,9 @@
-"""What the SEED corpora share in the features they ship: bands, windows, and a name for every number."""
+"""What the SEED corpora share in the features they ship: bands, windows, names, notes, eyes beside."""
 
+from collections.abc import Container, Iterable
+from pathlib import Path
+
+from emo_ray.errors import CorpusError
 from emo_ray.signals.electrodes import SJTU62
 
 # Hz, Zheng & Lu (2015), IEEE TAMD 7(3), 162-175; in the order of the band axis of every feature file.
@@ -24,3 +28,17 @@ def smoothing_notes(content: str) -> tuple[str, ...]:
         f"{content} was smoothed over each clip by its makers, looking ahead: a segment knows what comes "
         "after it, as no live system would",
     )
+
+
+def check_eyes(subjects: Iterable[str], with_eyes: Container[str], corpus: Path, folder: str) -> None:
+    """Refuse subjects without the eye features that were asked for.
+
+    Raises
+    ------
+    CorpusError : names them, and the folder of the release that is missing
+    """
+    without = [subject for subject in subjects if subject not in with_eyes]
+    if without:
+        raise CorpusError(
+            f"{corpus} has no eye features of {', '.join(without)}: unpack {folder}, or set with_eye to false"
+        )

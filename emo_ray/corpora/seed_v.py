@@ -17,7 +17,7 @@ from emo_ray.corpora.declared import Declaration, DeclaredRating, DeclaredSignal
 from emo_ray.corpora.natural_order import natural_key
 from emo_ray.corpora.pickled_npz import read_pickled_npz
 from emo_ray.corpora.recording import Recording, Signal, SubjectRecordings
-from emo_ray.corpora.seed_bands import BAND_FEATURES, WINDOW_S, WINDOWS_HZ
+from emo_ray.corpora.seed_bands import BAND_FEATURES, WINDOW_S, WINDOWS_HZ, check_eyes
 from emo_ray.errors import CorpusError
 from emo_ray.signals.electrodes import SJTU62
 from emo_ray.tasks.base import TaskConfig
@@ -156,12 +156,7 @@ class SeedV(CorpusConfig):
 
     def _beside_eyes(self, files: Mapping[str, tuple[Path, ...]]) -> dict[str, tuple[Path, ...]]:
         eye = dict(self._features("eye"))
-        without = [subject for subject in files if subject not in eye]
-        if without:
-            raise CorpusError(
-                f"{self.path} has no eye features of {', '.join(without)}: unpack Eye_movement_features, "
-                "or set with_eye to false"
-            )
+        check_eyes(files, eye, self.path, "Eye_movement_features")
         return {subject: found + eye[subject] for subject, found in files.items()}
 
     def _features(self, content: str) -> Iterator[tuple[str, tuple[Path, ...]]]:

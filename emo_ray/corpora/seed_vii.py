@@ -18,7 +18,14 @@ from emo_ray.corpora.declared import Declaration, DeclaredRating, DeclaredSignal
 from emo_ray.corpora.mat_file import mat_shapes, read_mat
 from emo_ray.corpora.natural_order import natural_key
 from emo_ray.corpora.recording import Recording, Signal, SubjectRecordings
-from emo_ray.corpora.seed_bands import BAND_FEATURES, SEED_BANDS, WINDOW_S, WINDOWS_HZ, smoothing_notes
+from emo_ray.corpora.seed_bands import (
+    BAND_FEATURES,
+    SEED_BANDS,
+    WINDOW_S,
+    WINDOWS_HZ,
+    check_eyes,
+    smoothing_notes,
+)
 from emo_ray.corpora.seed_vii_labels import CLIPS_A_SESSION, EMOTIONS, LABELS_FILE, N_CLIPS, clip_emotions
 from emo_ray.corpora.seed_vii_triggers import clip_spans
 from emo_ray.errors import CorpusError
@@ -156,12 +163,7 @@ class SeedVII(CorpusConfig):
         beside = [self._mat_files("intensity")]
         if self.with_eye and self.content != "eye":
             beside.append(self._mat_files("eye"))
-            without = [subject for subject in files if subject not in beside[-1]]
-            if without:
-                raise CorpusError(
-                    f"{self.path} has no eye features of {', '.join(without)}: unpack EYE_features, or set "
-                    "with_eye to false"
-                )
+            check_eyes(files, beside[-1], self.path, "EYE_features")
         more = self._label_files()
         return {
             subject: sum((found.get(subject, ()) for found in beside), files[subject]) + more

@@ -6,11 +6,12 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from emo_ray.corpora.amigos import EEG_CHANNELS
 from emo_ray.corpora.recording import Recording, RejectedTrial, Signal
 from emo_ray.extraction.base import ExtractionConfig, Modality, SegmentRows
+from emo_ray.extraction.segment_rows import mean_over_tokens
 from emo_ray.features.differential_entropy import (
     EEG_BANDS,
     differential_entropy_names,
@@ -18,7 +19,7 @@ from emo_ray.features.differential_entropy import (
 )
 from emo_ray.features.ecg import ECG_FEATURES, ecg_tokens
 from emo_ray.features.eda import GSR_FEATURES, gsr_tokens
-from emo_ray.signals.filters import Band
+from emo_ray.signals.filters import Bands
 from emo_ray.signals.segments import external_segments
 from emo_ray.signals.tokens import silent_tokens, token_samples
 from emo_ray.tasks.affect import AROUSAL, VALENCE
@@ -43,7 +44,7 @@ class AmigosTokens(ExtractionConfig):
     kind: Literal["amigos_tokens"] = "amigos_tokens"
     token_s: float = Field(1.0, gt=0, description="seconds")
     segment_s: float = Field(20.0, gt=0, description="seconds; the annotations are of 20")
-    bands: dict[str, Band] = Field(
+    bands: Bands = Field(
         default_factory=lambda: dict(EEG_BANDS), description="name to edges in Hz; kept in order of the edges"
     )
     baseline: Literal["include", "mask", "subtract"] = Field(
@@ -52,18 +53,6 @@ class AmigosTokens(ExtractionConfig):
         "like any other; mask: marked invalid; subtract: marked invalid, and their mean is taken off every "
         "token of the trial, a feature at a time",
     )
-
-    @field_validator("bands")
-    @classmethod
-    def check_bands_and_sort(cls, bands: dict[str, Band]) -> dict[str, Band]:
-        """Refuse empty bands; sort them, for their order is that of the stored features."""
-        wrong = [name for name, band in bands.items() if not 0 < band.low_hz < band.high_hz]
-        if wrong or not bands:
-            raise ValueError(
-                "give at least one band, each with edges 0 < low < high in Hz; "
-                f"wrong: {wrong or 'none given'}"
-            )
-        return dict(sorted(bands.items(), key=lambda item: item[1]))
 
     @model_validator(mode="after")
     def check_whole_tokens(self) -> "AmigosTokens":
@@ -201,7 +190,7 @@ class AmigosTokens(ExtractionConfig):
         if self.baseline == "subtract":
             inside = starts_s + self.token_s <= baseline_s + ROUNDING_S
             # a feature that the baseline leaves undefined becomes NaN: it can not be compared
-            tokens = tokens - _mean_over_tokens(tokens[inside])
+            tokens = tokens - mean_over_tokens(tokens[inside])
         valid = np.isnan(tokens).mean(axis=1) <= MAX_UNDEFINED
         if self.baseline != "include":
             # also a token that straddles the onset goes
@@ -212,12 +201,6 @@ class AmigosTokens(ExtractionConfig):
 def _used_signals(recording: Recording) -> dict[str, Signal]:
     """Those of `MODALITIES` that the recording has."""
     return {name: recording.signals[name] for name in MODALITIES if name in recording.signals}
-
-
-def _mean_over_tokens(tokens: Tokens) -> Float[np.ndarray, " features"]:
-    """Mean of each feature where it is defined, NaN where it never is."""
-    n_defined = np.isfinite(tokens).sum(axis=0)
-    return np.where(n_defined > 0, np.nansum(tokens, axis=0) / np.maximum(n_defined, 1), np.nan)
 
 
 def _ratings(recording: Recording, n_segments: int) -> Mapping[str, Float32[np.ndarray, " segments"]]:

@@ -3,12 +3,12 @@
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Float32
 from pydantic import Field
 
 from emo_ray.corpora.recording import Recording, RejectedTrial, Signal
 from emo_ray.extraction.base import ExtractionConfig, Modality, SegmentRows
-from emo_ray.extraction.segment_rows import ratings_at
+from emo_ray.extraction.segment_rows import half_defined, ratings_at
 from emo_ray.features.smoothing import LdsConfig, lds_smooth
 
 
@@ -54,7 +54,7 @@ class RawTokens(ExtractionConfig):
         return SegmentRows(
             start_s=(starts / sfreq).astype(np.float32),
             values=values,
-            masks={name: _valid(cut) for name, cut in values.items()},
+            masks={name: half_defined(cut) for name, cut in values.items()},
             ratings=ratings_at(recording, (starts + min(self.n_tokens, n_times) / 2) / sfreq),
             rejected=() if starts.size else (self._too_short(recording, used, n_times),),
         )
@@ -97,8 +97,3 @@ def _smoothed(
 ) -> Float32[np.ndarray, "samples features"]:
     """The series smoothed over time; what was missing stays missing."""
     return np.where(np.isfinite(series), lds_smooth(series, config), np.nan).astype(np.float32)
-
-
-def _valid(cut: Float[np.ndarray, "segments tokens features"]) -> Bool[np.ndarray, "segments tokens"]:
-    valid: Bool[np.ndarray, "segments tokens"] = 2 * np.isfinite(cut).sum(axis=-1) >= cut.shape[-1]
-    return valid

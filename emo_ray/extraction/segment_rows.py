@@ -1,9 +1,9 @@
-"""What all extractions from raw signals share: ratings of segments, rejected trials, single precision."""
+"""What extractions share: ratings of segments, rejected trials, valid tokens, means, single precision."""
 
 from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Bool, Float, Float32
 
 from emo_ray.corpora.recording import Recording, RejectedTrial
 from emo_ray.extraction.base import SegmentRows
@@ -54,3 +54,17 @@ def single_precision(
     """Features as they are stored; what single precision can not hold is NaN."""
     held = np.abs(values) < np.finfo(np.float32).max  # NaN is not
     return np.where(held, values, np.nan).astype(np.float32)
+
+
+def mean_over_tokens(tokens: Float[np.ndarray, "tokens features"]) -> Float[np.ndarray, " features"]:
+    """Mean of each feature where it is defined, NaN where it never is."""
+    n_defined = np.isfinite(tokens).sum(axis=0)
+    return np.where(n_defined > 0, np.nansum(tokens, axis=0) / np.maximum(n_defined, 1), np.nan)
+
+
+def half_defined(
+    values: Float[np.ndarray, "segments tokens features"],
+) -> Bool[np.ndarray, "segments tokens"]:
+    """Valid tokens: those with at least half of their features defined."""
+    valid: Bool[np.ndarray, "segments tokens"] = 2 * np.isfinite(values).sum(axis=-1) >= values.shape[-1]
+    return valid

@@ -18,7 +18,7 @@ from emo_ray.extraction.eeg_tokens import (
     at_least_half,
     cleaned_trial,
 )
-from emo_ray.extraction.segment_rows import ratings_at, rejected_rows, single_precision
+from emo_ray.extraction.segment_rows import mean_over_tokens, ratings_at, rejected_rows, single_precision
 from emo_ray.extraction.token_grid import TokenGrid, sliding_grid, whole_grid
 from emo_ray.features.band_features import BandFeatures
 from emo_ray.features.connectivity import ConnectivityConfig
@@ -237,7 +237,7 @@ class SignalWindows(ExtractionConfig):
             tokens = np.where(np.isfinite(tokens), lds_smooth(tokens, self.smoothing), np.nan)
         if self.baseline == "subtract":
             # a feature that the baseline leaves undefined becomes NaN: it can not be compared
-            tokens = tokens - _mean_over_tokens(before)
+            tokens = tokens - mean_over_tokens(before)
         return tokens, at_least_half(tokens, possible), notes
 
     def _eeg_tokens(
@@ -263,12 +263,6 @@ def _end_s(used: Mapping[str, Signal]) -> float:
     eegs = [signal for name, signal in used.items() if sensor_of(name) == EEG]
     ends_s = [signal.start_s + signal.values.shape[1] / signal.sfreq for signal in eegs or used.values()]
     return float(max(ends_s, default=0.0))
-
-
-def _mean_over_tokens(tokens: Tokens) -> Float[np.ndarray, " features"]:
-    """Mean of each feature where it is defined, NaN where it never is."""
-    n_defined = np.isfinite(tokens).sum(axis=0)
-    return np.where(n_defined > 0, np.nansum(tokens, axis=0) / np.maximum(n_defined, 1), np.nan)
 
 
 def _is_whole(number: float) -> bool:

@@ -3,11 +3,12 @@
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64
+from jaxtyping import Float32, Float64
 
 from emo_ray.corpora.recording import Recording, Signal
 from emo_ray.errors import ConfigError
 from emo_ray.extraction.base import ExtractionConfig, Modality, SegmentRows
+from emo_ray.extraction.segment_rows import half_defined
 
 MODALITY = "features"
 START = "start"
@@ -38,19 +39,13 @@ class TableRows(ExtractionConfig):
         return SegmentRows(
             start_s=_from_first(recording.annotations.get(START, np.arange(len(values), dtype=np.float64))),
             values={MODALITY: np.ascontiguousarray(values)},
-            masks={MODALITY: at_least_half(values)},
+            masks={MODALITY: half_defined(values)},
             ratings=ratings,
         )
 
     def modalities(self, recording: Recording) -> tuple[Modality, ...]:
         """The one modality, named by the columns of the table."""
         return (Modality(MODALITY, 1, _table(recording).channels),)
-
-
-def at_least_half(values: Float32[np.ndarray, "rows 1 features"]) -> Bool[np.ndarray, "rows 1"]:
-    """Whether half of a token's features, or more, are defined."""
-    defined: Bool[np.ndarray, "rows 1"] = np.isfinite(values).sum(axis=2) * 2 >= values.shape[2]
-    return defined
 
 
 def _from_first(start: Float64[np.ndarray, " rows"]) -> Float32[np.ndarray, " rows"]:

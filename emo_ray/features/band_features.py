@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from emo_ray.features.differential_entropy import (
     SJTU_BANDS,
@@ -17,7 +17,7 @@ from emo_ray.features.differential_entropy import (
 from emo_ray.features.published_entropy import published_band_power, published_entropy
 from emo_ray.features.spectral import token_band_power
 from emo_ray.features.windowed_entropy import windowed_band_variance
-from emo_ray.signals.filters import Band
+from emo_ray.signals.filters import Bands
 
 POWER = {
     "clean": token_band_power,
@@ -42,22 +42,10 @@ class BandFeatures(BaseModel):
         description="entropy: nats, in published mode log2(100 P); power: squared microvolts; log_power: its "
         "natural logarithm",
     )
-    bands: dict[str, Band] = Field(
+    bands: Bands = Field(
         default_factory=lambda: dict(SJTU_BANDS),
         description="name to edges in Hz; kept in order of the edges",
     )
-
-    @field_validator("bands")
-    @classmethod
-    def check_bands_and_sort(cls, bands: dict[str, Band]) -> dict[str, Band]:
-        """Refuse empty bands; sort them, for their order is that of the stored features."""
-        wrong = [name for name, band in bands.items() if not 0 < band.low_hz < band.high_hz]
-        if wrong or not bands:
-            raise ValueError(
-                "give at least one band, each with edges 0 < low < high in Hz; "
-                f"wrong: {wrong or 'none given'}"
-            )
-        return dict(sorted(bands.items(), key=lambda item: item[1]))
 
 
 def token_band_features(

@@ -1,12 +1,9 @@
 """What a model to beat offers, and the flat features that references look at."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float32, Int
-from threadpoolctl import threadpool_limits
 
 from emo_ray.models.blocks import masked_mean
 from emo_ray.training.data import SegmentData
@@ -23,18 +20,6 @@ class Reference(Protocol):
         seed: int,
     ) -> dict[str, np.ndarray]:
         """Predictions by head in natural units, in the format of `training.loop.predict`."""
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Fit and predict in here: BLAS sums in another order with more threads."""
-    # scikit-learn comes late, for training starts without it; and before the limit, which holds only for
-    # libraries that are loaded already.
-    import sklearn.linear_model
-    import sklearn.tree  # noqa: F401
-
-    with threadpool_limits(limits=1):
-        yield
 
 
 def token_means(data: SegmentData, rows: Int[np.ndarray, " rows"]) -> Float32[np.ndarray, "rows features"]:

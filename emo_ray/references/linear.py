@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float, Float32, Float64, Int
 
-from emo_ray.references.base import one_thread, token_means
+from emo_ray.processes import one_thread
+from emo_ray.references.base import token_means
 from emo_ray.references.trivial import one_hot
 from emo_ray.tasks.base import Head
 from emo_ray.training.data import SegmentData
@@ -46,7 +47,7 @@ class Linear:
         seed: int,
     ) -> dict[str, np.ndarray]:
         """Predictions of one linear model a head; nothing is drawn, the seed is not used."""
-        with one_thread():
+        with one_thread("sklearn.linear_model"):  # loaded late, for training starts without it
             train_x, test_x = token_means(data, train_rows), token_means(data, test_rows)
             predictions = {}
             for head in data.heads:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float32, Int
 
 from emo_ray.errors import TrainingError
-from emo_ray.references.base import one_thread
+from emo_ray.processes import one_thread
 from emo_ray.tasks.base import Head
 from emo_ray.training.data import SegmentData
 
@@ -44,7 +44,7 @@ class Nuisance:
         if data.nuisance is None:
             raise TrainingError("the nuisance reference needs the nuisance columns of the segment table")
         predictions = {}
-        with one_thread():
+        with one_thread("sklearn.tree"):
             for head in data.heads:
                 target = data.targets[head.name][train_rows]
                 known = np.isfinite(target)

@@ -28,9 +28,9 @@ from optuna.samplers import (
     TPESampler,
 )
 from optuna.trial import BaseTrial, FrozenTrial, TrialState
-from threadpoolctl import threadpool_limits
 
 from emo_ray.errors import ConfigError
+from emo_ray.processes import one_thread
 from emo_ray.search.config import SearchConfig
 from emo_ray.search.restricted import restored_cma
 from emo_ray.space import Choice, Integer, LogUniform, SearchSpace, Uniform, plain
@@ -159,11 +159,8 @@ class _GPSampler(GPSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         self._own_number = trial.number
-        # Its BLAS has to be there before the limit, which holds only for libraries that are loaded already.
-        import scipy.linalg  # noqa: F401
-
         # One thread is 3 to 20 times as fast on these small matrices, and sums alike on every machine.
-        with threadpool_limits(limits=1):
+        with one_thread("scipy.linalg"):
             return super().sample_relative(study, trial, search_space)
 
     def _sample_relative_impl(

@@ -7,11 +7,12 @@ Filters here take no NaN: bridge gaps first (`emo_ray.signals.gaps`) and drop wh
 import math
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 import scipy
 from jaxtyping import Float
+from pydantic import AfterValidator
 
 from emo_ray.errors import SignalError
 
@@ -25,6 +26,19 @@ class Band(NamedTuple):
 
     low_hz: float
     high_hz: float
+
+
+def _in_order(bands: dict[str, Band]) -> dict[str, Band]:
+    wrong = [name for name, band in bands.items() if not 0 < band.low_hz < band.high_hz]
+    if wrong or not bands:
+        raise ValueError(
+            f"give at least one band, each with edges 0 < low < high in Hz; wrong: {wrong or 'none given'}"
+        )
+    return dict(sorted(bands.items(), key=lambda item: item[1]))
+
+
+Bands = Annotated[dict[str, Band], AfterValidator(_in_order)]
+"""Bands by name in a configuration, sorted by their edges: their order is that of the stored features."""
 
 
 def check_below_nyquist(name: str, band: Band, sfreq: float) -> None:

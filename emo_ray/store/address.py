@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from emo_ray.corpora.base import PLACES, CorpusConfig
 from emo_ray.extraction.base import ExtractionConfig
-from emo_ray.files import file_digest, text_digest, write_atomically
+from emo_ray.files import file_digest, file_state, text_digest, write_atomically
 from emo_ray.provenance import FEATURE_ROOMS, code_digest, feature_libraries
 
 _DIGESTS = "digests.json"
@@ -75,9 +75,9 @@ def _load_digests(store: Path) -> dict[str, str]:
 
 
 def _digest(path: Path, known: dict[str, str]) -> str:
-    status = path.stat()
+    n_bytes, changed_ns = file_state(path)
     # A changed file has a new name here, so its old digest is never found again.
-    name = f"{path.resolve()}|{status.st_size}|{status.st_mtime_ns}"
+    name = f"{path.resolve()}|{n_bytes}|{changed_ns}"
     if name not in known:
         known[name] = file_digest(path)
     return known[name]

@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Shaped
-from threadpoolctl import threadpool_limits
 
 from emo_ray.corpora.account import Account
 from emo_ray.corpora.base import CorpusConfig
@@ -20,6 +19,7 @@ from emo_ray.corpora.recording import Recording
 from emo_ray.errors import StoreError
 from emo_ray.extraction.base import ExtractionConfig, Modality, SegmentRows
 from emo_ray.files import atomic_path
+from emo_ray.processes import one_thread
 from emo_ray.store.identity import signatures_of
 from emo_ray.store.moments import Moments, measure
 from emo_ray.store.schema import StoredSubject, schema_of, to_metadata
@@ -37,8 +37,8 @@ def store_subject(
     CorpusError : the subject's files can not be read
     StoreError : the disk is full or the folder can not be written; nothing half-written stays behind
     """
-    # One thread, on a cluster and in a notebook alike: a product on two differs in its last digits.
-    with threadpool_limits(1):
+    # On a cluster and in a notebook alike; readers and features load SciPy when they need it.
+    with one_thread("scipy.linalg"):
         read = corpus.read_subject(subject)
         found = [(recording, extraction.segments(recording)) for recording in read.recordings]
     refused = [trial for _, rows in found for trial in rows.rejected]

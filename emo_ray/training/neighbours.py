@@ -2,8 +2,8 @@
 
 import numpy as np
 from jaxtyping import Float, Int, Int64
-from threadpoolctl import threadpool_limits
 
+from emo_ray.processes import one_thread
 from emo_ray.training.data import SegmentData
 from emo_ray.training.seeding import Streams
 
@@ -34,13 +34,12 @@ def same_class_neighbours(
     rows : training rows; no other row is looked at
     streams : draws the projection of wide rows and the candidates of large classes
     """
-    # Late, for few runs use it; before the limit below, which holds for libraries that are loaded.
+    # Late, for few runs use it.
     from sklearn.neighbors import NearestNeighbors
 
     found = np.repeat(np.asarray(rows, np.int64)[:, None], n_neighbours, axis=1)
     codes = class_codes(data, rows)
-    # one thread, so that nothing depends on how many there are
-    with threadpool_limits(limits=1):
+    with one_thread():
         points = _points(data, rows, streams)
         for code in np.unique(codes[codes >= 0]):
             own = np.flatnonzero(codes == code)
