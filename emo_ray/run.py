@@ -145,6 +145,8 @@ def segment_data(experiment: ExperimentConfig, table: SegmentTable, scaler: Scal
         affine=scaler.affine,
         nuisance=table.nuisance if "nuisance" in experiment.references else None,
         features={modality.name: modality.features for modality in table.modalities},
+        trial=table.trial,
+        dataset=table.dataset,
     )
 
 

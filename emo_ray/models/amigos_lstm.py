@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from emo_ray.models.base import Inputs, Masks, ModelConfig, SegmentModel, SegmentShape
+from emo_ray.models.base import Inputs, Masks, ModelConfig, RowFacts, SegmentModel, SegmentShape
 from emo_ray.models.blocks import (
     BothWaysLstm,
     Norm,
@@ -206,7 +206,7 @@ class AmigosLstm(SegmentModel):
             for kernel in first_kernels(branch.dense, variant.n_penalised[0 if name == main else 1])
         ] + first_kernels(self.fusion, variant.n_penalised[2])
 
-    def forward(self, x: Inputs, mask: Masks) -> dict[str, Tensor]:
+    def forward(self, x: Inputs, mask: Masks, facts: RowFacts | None = None) -> dict[str, Tensor]:
         """Heads by name, and the fused embedding ``"emb"``."""
         pairs = zip(self.modalities, self.branches, strict=True)
         branches = [branch(x[name], mask[name]) for name, branch in pairs]  # each: batch units

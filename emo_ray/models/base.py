@@ -2,9 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
@@ -22,10 +22,29 @@ class SegmentShape:
     ----------
     tokens : modality to (number of tokens, features a token)
     heads : head to number of outputs (1 for values and events)
+    features : modality to the names of its features; electrodes and frequencies are read from them
     """
 
     tokens: Mapping[str, tuple[int, int]]
     heads: Mapping[str, int]
+    features: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RowFacts:
+    """What is known of the rows of a batch beside their tokens; none of it may tell the target.
+
+    Attributes
+    ----------
+    trial : code of each row's trial (subject, session, stimulus): such rows are no contrast to each other
+    state : what the model returned as ``state/...`` for the earlier rows of these recordings, without the
+        prefix; None at the start of all. Only for a model that ``streams``
+    reset : rows whose recording starts here: their state is to be forgotten
+    """
+
+    trial: Int[Tensor, " batch"]
+    state: Mapping[str, Tensor] | None = None
+    reset: Bool[Tensor, " batch"] | None = None
 
 
 class SegmentModel(nn.Module, ABC):
@@ -35,11 +54,23 @@ class SegmentModel(nn.Module, ABC):
     where invalid, and mask of shape ``(batch, tokens)``, True where valid. It returns each head by name,
     ``(batch, classes)`` logits or ``(batch,)`` for values (standardised) and events (logit), and
     ``"emb"`` ``(batch, d)``. In eval mode a row never depends on its neighbours in the batch.
+
+    In train mode it may return losses of its own, scalars called ``"aux/<name>"``; the loop adds each times
+    ``aux_weights[name]``. A model with a memory (``streams``) is given the segments of a recording in order,
+    and returns its memory as ``"state/<name>"`` tensors of shape ``(batch, ...)``.
+
+    Attributes
+    ----------
+    aux_weights : weight of each loss of its own
+    streams : whether it wants the segments of a recording one after the other, with its state
     """
 
+    aux_weights: Mapping[str, float] = {}
+    streams: bool = False
+
     @abstractmethod
-    def forward(self, x: Inputs, mask: Masks) -> dict[str, Tensor]:
-        """Heads by name, and the embedding."""
+    def forward(self, x: Inputs, mask: Masks, facts: RowFacts | None = None) -> dict[str, Tensor]:
+        """Heads by name, and the embedding; losses and state where it has any."""
 
     def penalty(self) -> Float[Tensor, ""] | None:
         """Weight penalty that the loss adds (L2 on chosen kernels); None where there is none."""
@@ -52,6 +83,14 @@ class ModelConfig(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str
+
+    @property
+    def n_context(self) -> int:
+        """How many earlier segments of the trial it is shown: their tokens stand before the segment's own.
+
+        Where the trial has no such segment, its tokens are invalid.
+        """
+        return 0
 
     @abstractmethod
     def build(self, shape: SegmentShape) -> SegmentModel:

@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from emo_ray.models.base import Inputs, Masks, ModelConfig, SegmentModel, SegmentShape
+from emo_ray.models.base import Inputs, Masks, ModelConfig, RowFacts, SegmentModel, SegmentShape
 from emo_ray.models.blocks import Readout, dense_tower, masked_mean
 from emo_ray.space import Choice, LogUniform, SearchSpace, Uniform
 
@@ -32,7 +32,7 @@ class Mlp(SegmentModel):
         self.dense = dense_tower(n_features, hidden, (dropout,) * len(hidden), norm=None)
         self.readout = Readout(hidden[-1] if hidden else n_features, dict(shape.heads))
 
-    def forward(self, x: Inputs, mask: Masks) -> dict[str, Tensor]:
+    def forward(self, x: Inputs, mask: Masks, facts: RowFacts | None = None) -> dict[str, Tensor]:
         """Heads by name, and the last hidden layer ``"emb"``."""
         means = [masked_mean(x[name], mask[name]) for name in self.modalities]  # each: batch features
         return self.readout(self.dense(torch.cat(means, dim=1)))  # type: ignore[no-any-return]

@@ -63,6 +63,13 @@ class SegmentTable:
         return len(self.subject)
 
     @property
+    def dataset(self) -> Int32[np.ndarray, " segments"]:
+        """Code of the corpus of each segment, corpora in the order of their names."""
+        corpora = [name.partition("/")[0] for name in self.subjects]
+        codes = np.unique(corpora, return_inverse=True)[1].astype(np.int32)
+        return codes[self.subject]
+
+    @property
     def columns(self) -> SegmentColumns:
         """What a label rule may look at."""
         return SegmentColumns(self.subject, self.trial, self.index, self.ratings)

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float32, Int, Int32
 from torch import Tensor
 
 from emo_ray.errors import TrainingError
-from emo_ray.models.base import SegmentShape
+from emo_ray.models.base import RowFacts, SegmentShape
 from emo_ray.tasks.base import Head
 
 PIECE_BYTES, PIECE_ROWS = 1 << 20, 512
@@ -43,6 +43,7 @@ class Batch:
     x: Mapping[str, Tensor]  # modality: batch tokens features
     mask: Mapping[str, Tensor]  # modality: batch tokens
     targets: Mapping[str, Tensor]  # head: batch; NaN where undefined
+    facts: RowFacts | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class SegmentData:
     targets : head to class code, value, or 0 and 1; NaN where undefined
     nuisance : what no network is given: clock, place in the trial, live sensors; for the nuisance reference
     features : names of the features by modality, which tell augmentation of channels and frequencies
+    trial : code of the trial of each segment, segments of a trial in the order of time; empty: not known
+    dataset : code of the corpus of each segment; empty: all of one
 
     Raises
     ------
@@ -71,6 +74,8 @@ class SegmentData:
     affine: Affine
     nuisance: Float32[np.ndarray, "segments _"] | None = None
     features: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    trial: Int32[np.ndarray, " trials"] = field(default_factory=lambda: np.empty(0, np.int32))
+    dataset: Int32[np.ndarray, " datasets"] = field(default_factory=lambda: np.empty(0, np.int32))
 
     def __post_init__(self) -> None:
         problems = [problem for name in self.values for problem in self._modality_problems(name)]
@@ -97,6 +102,7 @@ class SegmentData:
         return SegmentShape(
             tokens={name: (values.shape[1], values.shape[2]) for name, values in self.values.items()},
             heads={head.name: head.n_outputs for head in self.heads},
+            features={name: self.features[name] for name in self.values if name in self.features},
         )
 
     def batch(self, rows: Int[np.ndarray, " batch"], device: str | torch.device = "cpu") -> Batch:
