@@ -25,13 +25,21 @@ def masked_mean(
     return valid.sum(dim=1) / mask.sum(dim=1, keepdim=True).clamp_min(1)
 
 
+def by_segment(
+    x: Float[Tensor, "batch tokens features"], mask: Bool[Tensor, "batch tokens"], n_segments: int
+) -> tuple[Float[Tensor, "segments _ features"], Bool[Tensor, "segments _"]]:
+    """Rows that hold several segments one after the other, each segment as a row of its own."""
+    n_tokens = x.shape[1] // n_segments
+    return x.reshape(-1, n_tokens, x.shape[2]), mask.reshape(-1, n_tokens)
+
+
 def last_valid_state(
     states: Float[Tensor, "batch tokens units"], mask: Bool[Tensor, "batch tokens"]
 ) -> Float[Tensor, "batch units"]:
     """State at the last valid token; zeros (and no gradient) where a row has none."""
     positions = torch.arange(mask.shape[1], device=mask.device)
     last = (positions * mask).argmax(dim=1)  # batch; 0 for a row without valid tokens
-    chosen = states[torch.arange(len(last), device=mask.device), last]  # batch units
+    chosen = states[torch.arange(last.shape[0], device=mask.device), last]  # batch units
     return chosen.masked_fill(~mask.any(dim=1, keepdim=True), 0.0)
 
 

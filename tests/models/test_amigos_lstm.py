@@ -31,8 +31,12 @@ KERAS_TOTAL = {
 TORCH_TOKENS = {"lightweight": 7_563, "moderate": 10_369, "loso": 35_387, "maximum": 75_067}
 
 
-def shape(eeg, ecg, gsr):
-    return SegmentShape(tokens={"eeg": (20, eeg), "ecg": (20, ecg), "gsr": (20, gsr)}, heads=HEADS)
+def shape(eeg, ecg, gsr, n_tokens=20):
+    widths = {"eeg": eeg, "ecg": ecg, "gsr": gsr}
+    return SegmentShape(tokens={name: (n_tokens, n) for name, n in widths.items()}, heads=HEADS)
+
+
+RAW = shape(14, 1, 1, n_tokens=1280)  # 20 s at 64 Hz
 
 
 def n_running_statistics(model):
@@ -42,12 +46,12 @@ def n_running_statistics(model):
 
 @pytest.mark.parametrize(("variant", "n_weights"), TORCH_RAW.items())
 def test_weights_on_raw_signals_are_the_published_number(variant, n_weights):
-    assert count_weights(AmigosLstmConfig(variant=variant).build(shape(14, 1, 1))) == n_weights
+    assert count_weights(AmigosLstmConfig(variant=variant).build(RAW)) == n_weights
 
 
 @pytest.mark.parametrize(("variant", "total"), KERAS_TOTAL.items())
 def test_keras_total_is_the_published_number(variant, total):
-    model = AmigosLstmConfig(variant=variant, keras_biases=True).build(shape(14, 1, 1))
+    model = AmigosLstmConfig(variant=variant, keras_biases=True).build(RAW)
     assert count_weights(model) + n_running_statistics(model) == total
 
 
@@ -197,3 +201,59 @@ def test_state_is_read_at_the_last_valid_token_not_after_the_padding():
     mask = {name: torch.arange(20).expand(2, 20) < 5 for name in short}
     full = {name: torch.ones(2, 5, dtype=torch.bool) for name in short}
     assert_close(model(padded, mask)["emb"], model(short, full)["emb"])
+
+
+def context_inputs(context, n_rows=4, seed=0):
+    """A model, and tokens of ``1 + context`` segments of three tokens each."""
+    torch.manual_seed(seed)
+    n_tokens = 3 * (1 + context)
+    model = AmigosLstmConfig(context=context).build(shape(14, 1, 1, n_tokens)).eval()
+    x = {"eeg": torch.randn(n_rows, n_tokens, 14), "ecg": torch.randn(n_rows, n_tokens, 1)}
+    x["gsr"] = torch.randn(n_rows, n_tokens, 1)
+    return model, x, {name: torch.ones(n_rows, n_tokens, dtype=torch.bool) for name in x}
+
+
+def read_alone(branch, x, mask, segment):
+    """What the branch makes of one segment as if there was no other."""
+    one = slice(3 * segment, 3 * segment + 3)
+    return branch._read(x[:, one], mask[:, one])
+
+
+def test_a_context_adds_the_earlier_embeddings_and_the_differences_to_the_fusion():
+    # 20 branch units become 60 with one earlier segment, 100 with two; the fusion has 15
+    for context, more in ((1, 40 * 15), (2, 80 * 15)):
+        config = AmigosLstmConfig(context=context)
+        assert count_weights(config.build(shape(70, 12, 8, n_tokens=60))) == TORCH_TOKENS["moderate"] + more
+        assert config.n_context == context
+
+
+def test_the_fusion_sees_the_segment_then_the_latest_earlier_one_then_the_changes():
+    model, x, mask = context_inputs(2)
+    branch = model.branches[0]
+    first, second, own = (read_alone(branch, x["eeg"], mask["eeg"], segment) for segment in range(3))
+    expected = torch.cat([own, second, first, own - second, own - first], dim=1)
+    assert_close(branch(x["eeg"], mask["eeg"]), expected)
+
+
+def test_a_missing_earlier_segment_gives_zeros_and_no_change():
+    model, x, mask = context_inputs(1)
+    mask["ecg"][:2, :3] = False
+    x["ecg"][:2, :3] = float("nan")
+    branch = model.branches[1]
+    own = read_alone(branch, x["ecg"], mask["ecg"], 1)
+    found = branch(x["ecg"], mask["ecg"])
+    assert_close(found[:2], torch.cat([own[:2], torch.zeros(2, 10)], dim=1))
+    assert found[2:, 5:].any()
+
+
+def test_a_segment_without_a_sensor_does_not_change_against_the_one_before():
+    model, x, mask = context_inputs(1)
+    mask["gsr"][:, 3:] = False
+    earlier = read_alone(model.branches[2], x["gsr"], mask["gsr"], 0)
+    found = model.branches[2](x["gsr"], mask["gsr"])
+    assert_close(found[:, 5:], torch.cat([earlier, torch.zeros(4, 5)], dim=1))
+
+
+def test_tokens_that_are_not_those_of_so_many_segments_are_refused():
+    with pytest.raises(ValueError, match="'eeg' arrives with 20 tokens, which are not those of 3 segments"):
+        AmigosLstmConfig(context=2).build(shape(14, 1, 1))

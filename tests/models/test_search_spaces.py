@@ -31,7 +31,7 @@ def model_of(kind_name, **dimensions):
 
 
 def test_amigos_is_searched_over_the_row_of_its_reference():
-    # variant, width_mult, lr, l2, dropout, rnn_dropout, batch, lambda_t, bidir, pool, clip; tokens only
+    # variant, width_mult, lr, l2, dropout, rnn_dropout, batch, lambda_t, bidir, pool, context, clip
     assert AmigosLstmConfig.search_space().dimensions == {
         "model.variant": Choice(choices=("lightweight", "moderate", "loso", "maximum")),
         "model.width_mult": Uniform(low=0.5, high=2),
@@ -43,6 +43,7 @@ def test_amigos_is_searched_over_the_row_of_its_reference():
         "training.loss.event_weight": LogUniform(low=0.1, high=30),
         "model.bidirectional": Choice(choices=(False, True)),
         "model.pool": Choice(choices=("last", "mean", "attention")),
+        "model.context": Choice(choices=(0, 1, 2)),
         "training.clip_norm": Uniform(low=0.5, high=5),
     }
 
