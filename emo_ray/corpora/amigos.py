@@ -27,7 +27,7 @@ SFREQ = 128.0  # Hz, of all columns of the preprocessed release
 BASELINE_S = 5.0  # seconds before each video that its cell holds too
 N_COLUMNS = 17  # 14 EEG, 2 ECG, 1 skin conductance
 EEG_CHANNELS = ("AF3", "F7", "F3", "FC5", "T7", "P7", "O1", "O2", "P8", "T8", "FC6", "F4", "F8", "AF4")
-ECG_COLUMNS = {"right": 14, "left": 15}
+ECG_COLUMNS = {"right": (14,), "left": (15,), "both": (14, 15)}
 GSR_COLUMN = 16
 COLUMN_NAMES = (*EEG_CHANNELS, "ECG right", "ECG left", "GSR")
 
@@ -95,7 +95,7 @@ class Amigos(CorpusConfig):
         (),
         description='subjects to leave out, for instance ("P09", "P12"); some published loaders drop seven',
     )
-    ecg_lead: Literal["left", "right"] = "right"
+    ecg_lead: Literal["left", "right", "both"] = Field("right", description="never averaged")
     gsr_unit: Literal["arbitrary", "siemens_from_ohm"] = Field(
         "arbitrary", description="siemens_from_ohm takes the column as resistance and inverts it, to uS"
     )
@@ -109,7 +109,6 @@ class Amigos(CorpusConfig):
     @property
     def declaration(self) -> Declaration:
         """40 people; 16 short videos and, of 37 people, 4 long ones, whose cells the others have empty."""
-        lead = COLUMN_NAMES[ECG_COLUMNS[self.ecg_lead]]
         gsr_unit = "arbitrary" if self.gsr_unit == "arbitrary" else "uS"
         scale = DeclaredRating(SCALE_MIN, SCALE_MAX, "continuous scale, low to high")
         emotion = DeclaredRating(0.0, 1.0, "felt (1) or not (0)")
@@ -120,7 +119,7 @@ class Amigos(CorpusConfig):
             n_trials={"all": 20, "short": 16, "long": 4}[self.videos],
             signals={
                 "eeg": DeclaredSignal(EEG_CHANNELS, (SFREQ,), "uV"),
-                "ecg": DeclaredSignal((lead,), (SFREQ,), "arbitrary"),
+                "ecg": DeclaredSignal(self.leads, (SFREQ,), "arbitrary"),
                 "gsr": DeclaredSignal(("GSR",), (SFREQ,), gsr_unit),
             },
             ratings={**dict.fromkeys(SCALES, scale), **dict.fromkeys(EMOTIONS, emotion)},
@@ -130,6 +129,11 @@ class Amigos(CorpusConfig):
                 "GSR is of unknown unit: resistance in ohm, or counts of a converter",
             ),
         )
+
+    @property
+    def leads(self) -> tuple[str, ...]:
+        """Names of the ECG channels that are read."""
+        return tuple(COLUMN_NAMES[column] for column in ECG_COLUMNS[self.ecg_lead])
 
     @classmethod
     def recognise(cls, folder: Path) -> "Amigos | None":
@@ -267,15 +271,15 @@ class SubjectReader:
             )
 
     def signals(self, joined: np.ndarray, trial: Trial) -> dict[str, Signal]:
-        """EEG, one ECG lead and skin conductance, channel-first."""
+        """EEG, the ECG leads asked for and skin conductance, channel-first."""
         values = self.account.finite_float32(joined.T, COLUMN_NAMES, trial.video)
-        lead = ECG_COLUMNS[self.corpus.ecg_lead]
+        ecg = values[list(ECG_COLUMNS[self.corpus.ecg_lead])]  # leads times
         gsr, gsr_unit = values[GSR_COLUMN:], "arbitrary"
         if self.corpus.gsr_unit == "siemens_from_ohm":
             gsr, gsr_unit = self.conductance(gsr, trial), "uS"
         return {
             "eeg": Signal(values[: len(EEG_CHANNELS)], SFREQ, "uV", EEG_CHANNELS),  # 14 times
-            "ecg": Signal(values[lead : lead + 1], SFREQ, "arbitrary", (COLUMN_NAMES[lead],)),
+            "ecg": Signal(ecg, SFREQ, "arbitrary", self.corpus.leads),
             "gsr": Signal(gsr, SFREQ, gsr_unit, ("GSR",)),  # 1 times
         }
 

@@ -1,15 +1,15 @@
 """AMIGOS: the 20 s segments of the external annotators as 1 s tokens of EEG, ECG and skin conductance."""
 
 import math
-from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32
+from jaxtyping import Bool, Float
 from pydantic import Field, model_validator
 
 from emo_ray.corpora.amigos import EEG_CHANNELS
 from emo_ray.corpora.recording import Recording, RejectedTrial, Signal
+from emo_ray.extraction.annotated import annotated_ratings, annotated_starts, reason_not_annotated
 from emo_ray.extraction.base import ExtractionConfig, Modality, SegmentRows
 from emo_ray.extraction.segment_rows import mean_over_tokens
 from emo_ray.features.differential_entropy import (
@@ -20,9 +20,7 @@ from emo_ray.features.differential_entropy import (
 from emo_ray.features.ecg import ECG_FEATURES, ecg_tokens
 from emo_ray.features.eda import GSR_FEATURES, gsr_tokens
 from emo_ray.signals.filters import Bands
-from emo_ray.signals.segments import external_segments
 from emo_ray.signals.tokens import silent_tokens, token_samples
-from emo_ray.tasks.affect import AROUSAL, VALENCE
 
 MODALITIES = ("eeg", "ecg", "gsr")  # in the order of the store and of the model's branches
 MAX_UNDEFINED = 0.5  # share of the features of a token
@@ -90,7 +88,7 @@ class AmigosTokens(ExtractionConfig):
         ------
         SignalError : a band or feature does not fit the sampling rate
         """
-        starts_s = self._segment_starts(recording)
+        starts_s = annotated_starts(_used_signals(recording), recording.baseline_s, self.segment_s)
         reason = self._reason_to_reject(recording, starts_s)
         if reason:
             return self._no_rows(recording, reason)
@@ -107,38 +105,17 @@ class AmigosTokens(ExtractionConfig):
             start_s=starts_s.astype(np.float32),
             values={name: part.reshape(*by_segment, -1).astype(np.float32) for name, part in values.items()},
             masks={name: part.reshape(by_segment) for name, part in masks.items()},
-            ratings=_ratings(recording, len(starts_s)),
+            ratings=annotated_ratings(recording, len(starts_s)),
         )
-
-    def _segment_starts(self, recording: Recording) -> Float[np.ndarray, " segments"]:
-        """Seconds; none for a recording without signals."""
-        for signal in _used_signals(recording).values():
-            return external_segments(
-                signal.values.shape[1], signal.sfreq, recording.baseline_s, self.segment_s
-            )
-        return np.zeros(0)
 
     def _reason_to_reject(self, recording: Recording, starts_s: Float[np.ndarray, " segments"]) -> str | None:
         """Why this trial can not be cut, or None."""
-        clocks = {
-            name: (signal.values.shape[1], signal.sfreq, signal.start_s)
-            for name, signal in _used_signals(recording).items()
-        }
-        if len(set(clocks.values())) > 1:
-            return f"its signals are not on one clock (samples, Hz, start): {clocks}"
-        if not starts_s.size:
-            return f"it holds no segment of {self.segment_s:g} s (samples, Hz, start): {clocks}"
-        for name, rows in recording.annotations.items():
-            if len(rows) != len(starts_s):
-                return (
-                    f"{len(rows)} annotations of {name}, but its length gives {len(starts_s)} segments of "
-                    f"{self.segment_s:g} s"
-                )
-        if self.baseline == "subtract" and recording.baseline_s < self.token_s:
+        reason = reason_not_annotated(recording, _used_signals(recording), starts_s, self.segment_s)
+        if reason is None and self.baseline == "subtract" and recording.baseline_s < self.token_s:
             return (
                 f"its baseline of {recording.baseline_s:g} s holds no token of {self.token_s:g} s to subtract"
             )
-        return None
+        return reason
 
     def _no_rows(self, recording: Recording, reason: str) -> SegmentRows:
         """A rejected trial."""
@@ -147,7 +124,7 @@ class AmigosTokens(ExtractionConfig):
             start_s=np.zeros(0, dtype=np.float32),
             values={m.name: np.zeros((0, m.n_tokens, m.n_features), dtype=np.float32) for m in modalities},
             masks={m.name: np.zeros((0, m.n_tokens), dtype=bool) for m in modalities},
-            ratings=_ratings(recording, 0),
+            ratings=annotated_ratings(recording, 0),
             rejected=(RejectedTrial(recording.subject, recording.trial, reason),),
         )
 
@@ -201,14 +178,3 @@ class AmigosTokens(ExtractionConfig):
 def _used_signals(recording: Recording) -> dict[str, Signal]:
     """Those of `MODALITIES` that the recording has."""
     return {name: recording.signals[name] for name in MODALITIES if name in recording.signals}
-
-
-def _ratings(recording: Recording, n_segments: int) -> Mapping[str, Float32[np.ndarray, " segments"]]:
-    """Annotations a segment, NaN where there are none; the subject's own ratings, equal for all segments."""
-    ratings = {name: np.full(n_segments, np.nan, dtype=np.float32) for name in (VALENCE, AROUSAL)}
-    for name, rows in recording.annotations.items():
-        # all rows, as their number was checked; none of a rejected trial
-        ratings[name] = rows[:n_segments].astype(np.float32)
-    for name, value in recording.ratings.items():
-        ratings[name] = np.full(n_segments, value, dtype=np.float32)
-    return ratings

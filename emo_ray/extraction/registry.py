@@ -7,9 +7,11 @@ from pydantic import Field
 
 from emo_ray.corpora.base import CorpusConfig
 from emo_ray.errors import ConfigError
+from emo_ray.extraction.amigos_published import AmigosPublished
 from emo_ray.extraction.amigos_tokens import AmigosTokens
 from emo_ray.extraction.base import ExtractionConfig
 from emo_ray.extraction.raw_tokens import RawTokens
+from emo_ray.extraction.sample_windows import SampleWindows
 from emo_ray.extraction.signal_windows import SignalWindows
 from emo_ray.extraction.stft_tokens import StftTokens
 from emo_ray.extraction.table_rows import TableRows
@@ -17,16 +19,26 @@ from emo_ray.extraction.wrist_windows import WristWindows
 from emo_ray.features.band_features import BandFeatures
 from emo_ray.features.differential_entropy import EEG_BANDS
 from emo_ray.signals.eeg_cleaning import EegCleaning
+from emo_ray.signals.electrodes import SJTU62
 from emo_ray.signals.filters import Band
 
 AnyExtraction = Annotated[
-    AmigosTokens | RawTokens | SignalWindows | StftTokens | TableRows | WristWindows,
+    AmigosPublished
+    | AmigosTokens
+    | RawTokens
+    | SampleWindows
+    | SignalWindows
+    | StftTokens
+    | TableRows
+    | WristWindows,
     Field(discriminator="kind"),
 ]
 
 EXTRACTIONS: Mapping[str, type[ExtractionConfig]] = {
+    "amigos_published": AmigosPublished,
     "amigos_tokens": AmigosTokens,
     "raw_tokens": RawTokens,
+    "sample_windows": SampleWindows,
     "signal_windows": SignalWindows,
     "stft_tokens": StftTokens,
     "table_rows": TableRows,
@@ -113,6 +125,11 @@ def _clips(as_recorded: str) -> Maker:
     return make
 
 
+def _multi(corpus: CorpusConfig) -> StftTokens:
+    """Spectra of all data sets on one grid and one list of electrodes, filtered as DEAP already is."""
+    return StftTokens(electrodes=SJTU62, cleaning=AS_DEAP)
+
+
 def _driving(corpus: CorpusConfig) -> RawTokens | SignalWindows:
     """PPB-Emo: raw EEG; the recorder's band powers, about 8 a second; or rows, as the published script."""
     content = _content(corpus)
@@ -136,6 +153,7 @@ DEFAULT_EXTRACTIONS: Mapping[str, Maker] = {
     "fake": _fake,
     "feature_table": _table,
     "gameemo": _ten_seconds,
+    "multi": _multi,
     "phyfusionnet_table": _driving,
     "ppb_emo": _driving,
     "seed": _clips("cnt"),

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from emo_ray.corpora.recording import Recording, Signal
 from emo_ray.errors import SignalError
@@ -20,16 +20,14 @@ from emo_ray.extraction.eeg_tokens import (
 )
 from emo_ray.extraction.segment_rows import mean_over_tokens, ratings_at, rejected_rows, single_precision
 from emo_ray.extraction.token_grid import TokenGrid, sliding_grid, whole_grid
+from emo_ray.extraction.used_signals import EEG, KNOWN_SIGNALS, SignalNames, end_s, used_signals
 from emo_ray.features.band_features import BandFeatures
 from emo_ray.features.connectivity import ConnectivityConfig
-from emo_ray.features.families import FAMILIES, find_family, sensor_of, upright
+from emo_ray.features.families import find_family, sensor_of, upright
 from emo_ray.features.smoothing import LdsConfig, lds_smooth
 from emo_ray.signals.eeg_cleaning import EegCleaning
 from emo_ray.signals.electrodes import ELECTRODE_SETS
 from emo_ray.signals.segments import ROUNDING, sliding_segments
-
-EEG = "eeg"
-KNOWN_SIGNALS = (EEG, *FAMILIES)  # in the order of the store
 
 Tokens = Float[np.ndarray, "tokens features"]
 
@@ -63,7 +61,7 @@ class SignalWindows(ExtractionConfig):
         "crop",
         description="a trial of more than max_tokens - crop: its first ones alone; cut: further segments",
     )
-    signals: tuple[str, ...] = Field(
+    signals: SignalNames = Field(
         (),
         description=f"sensors to use, of {', '.join(KNOWN_SIGNALS)}, or one of several of a kind "
         "(wrist_eda); none named: all",
@@ -88,15 +86,6 @@ class SignalWindows(ExtractionConfig):
         description=f"names to map EEG onto, or one of {', '.join(ELECTRODE_SETS)}; absent ones are NaN; "
         "none named: channels as they are",
     )
-
-    @field_validator("signals")
-    @classmethod
-    def check_signals(cls, signals: tuple[str, ...]) -> tuple[str, ...]:
-        """Refuse a sensor that nothing is known of."""
-        unknown = [name for name in signals if sensor_of(name) not in KNOWN_SIGNALS]
-        if unknown:
-            raise ValueError(f"no features for {', '.join(unknown)}: name some of {', '.join(KNOWN_SIGNALS)}")
-        return signals
 
     @model_validator(mode="after")
     def check_lengths(self) -> "SignalWindows":
@@ -176,10 +165,7 @@ class SignalWindows(ExtractionConfig):
 
     def _used(self, recording: Recording) -> dict[str, Signal]:
         """The signals that features are known of and asked for, in one order for all recordings."""
-        wanted = self.signals or KNOWN_SIGNALS
-        names = [name for name in recording.signals if name in wanted or sensor_of(name) in wanted]
-        names.sort(key=lambda name: (KNOWN_SIGNALS.index(sensor_of(name)), name))
-        return {name: recording.signals[name] for name in names}
+        return used_signals(recording, self.signals)
 
     def _names(self, name: str, signal: Signal) -> tuple[str, ...]:
         family = find_family(name, signal.unit)
@@ -190,7 +176,7 @@ class SignalWindows(ExtractionConfig):
     def _grid(self, recording: Recording, used: Mapping[str, Signal]) -> TokenGrid:
         """Where the segments and their tokens lie."""
         first_s = 0.0 if self.baseline == "include" else recording.baseline_s
-        span_s = (first_s, max(_end_s(used), first_s))  # a trial may end inside its baseline
+        span_s = (first_s, max(end_s(used), first_s))  # a trial may end inside its baseline
         if self.segment_s is None:
             return whole_grid(span_s, self._token_s, self.max_tokens, self.longer)
         return sliding_grid(span_s, self.segment_s, self.hop_s, self._token_s)
@@ -209,7 +195,7 @@ class SignalWindows(ExtractionConfig):
                 ("token", self._token_s) if self.segment_s is None else ("segment", self.segment_s)
             )
             before = "" if self.baseline == "include" else f", {recording.baseline_s:g} s of them baseline"
-            return f"{_end_s(used):.1f} s long{before}: shorter than one {what} of {least_s:g} s"
+            return f"{end_s(used):.1f} s long{before}: shorter than one {what} of {least_s:g} s"
         if self.baseline == "subtract" and recording.baseline_s < self._token_s:
             return f"its baseline of {recording.baseline_s:g} s is shorter than a token ({self._token_s:g} s)"
         return None
@@ -255,14 +241,6 @@ class SignalWindows(ExtractionConfig):
         assert family is not None  # `_used` leaves no other
         values = upright(signal.values, signal.unit).astype(np.float64)
         return family.compute(values, signal.sfreq, starts_s, self._token_s)
-
-
-def _end_s(used: Mapping[str, Signal]) -> float:
-    """Seconds from the start of the recording to the end of its EEG, or of its longest signal."""
-    # a watch that ran on after the experiment does not make a trial longer
-    eegs = [signal for name, signal in used.items() if sensor_of(name) == EEG]
-    ends_s = [signal.start_s + signal.values.shape[1] / signal.sfreq for signal in eegs or used.values()]
-    return float(max(ends_s, default=0.0))
 
 
 def _is_whole(number: float) -> bool:

@@ -17,6 +17,7 @@ from emo_ray.models.blocks import (
     Readout,
     SequenceLstm,
     TokenPool,
+    by_segment,
     dense_tower,
     valid_first,
 )
@@ -121,13 +122,14 @@ VARIANTS: Mapping[VariantName, Variant] = {
 
 @dataclass(frozen=True)
 class LstmOptions:
-    """What all recurrent layers and norms of one network share."""
+    """What all recurrent layers and norms of one network share, and how many earlier segments it is shown."""
 
     recurrent_dropout: float = 0.0
     keras_biases: bool = False
     norm: Norm = "bn"
     bidirectional: bool = False
     pool: Pool = "last"
+    context: int = 0
 
 
 class ModalityBranch(nn.Module):
@@ -135,7 +137,7 @@ class ModalityBranch(nn.Module):
 
     def __init__(self, n_features: int, widths: BranchWidths, variant: Variant, options: LstmOptions) -> None:
         super().__init__()
-        self.bidirectional = options.bidirectional
+        self.bidirectional, self.context = options.bidirectional, options.context
         self.recurrent = nn.ModuleList()
         for n_units in widths.lstm:
             self.recurrent.append(_lstm(n_features, n_units, variant, options))
@@ -147,7 +149,26 @@ class ModalityBranch(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch tokens features"], mask: Bool[Tensor, "batch tokens"]
     ) -> Float[Tensor, "batch units"]:
-        """Invalid tokens are as if they were not there; a modality without any valid one gives zeros."""
+        """Invalid tokens are as if they were not there; a modality without any valid one gives zeros.
+
+        With a context: the segment, the earlier ones from the latest on, and the segment less each of them,
+        all read by the same weights. An earlier segment without a valid token gives zeros, and so does the
+        difference from it, or of a segment that has none itself.
+        """
+        if not self.context:
+            return self._read(x, mask)
+        n_segments = 1 + self.context
+        x, mask = by_segment(x, mask, n_segments)
+        read = self._read(x, mask)
+        read = read.view(-1, n_segments, read.shape[1]).flip(1)  # batch segments units, latest first
+        there = mask.any(dim=1).view(-1, n_segments, 1).flip(1)
+        earlier = read[:, 1:].masked_fill(~there[:, 1:], 0.0)
+        change = (read[:, :1] - earlier).masked_fill(~(there[:, :1] & there[:, 1:]), 0.0)
+        return torch.cat([read[:, :1], earlier, change], dim=1).flatten(1)
+
+    def _read(
+        self, x: Float[Tensor, "batch tokens features"], mask: Bool[Tensor, "batch tokens"]
+    ) -> Float[Tensor, "batch units"]:
         states, mask = valid_first(x, mask)
         for layer in self.recurrent:
             # batch tokens units; the padding comes last, so one way needs no mask
@@ -175,9 +196,14 @@ class AmigosLstm(SegmentModel):
     other one the ECG and GSR widths. After the "Amigos-Emotion-Recognition" notebooks of S. Prakash
     (github.com/sachinprakash553), whose GSR branch read the second ECG lead.
 
+    With a context of n it is shown n earlier segments of the trial, before the segment's own tokens. The same
+    branches read them all, and the fusion sees each branch's segments beside their differences
+    (`ModalityBranch`). The differences come before the fusion, as a change in either direction is
+    to count alike and the readout is linear.
+
     Raises
     ------
-    ValueError : the data have no modality or no head
+    ValueError : the data have no modality or no head, or not the tokens of so many segments
     """
 
     def __init__(self, shape: SegmentShape, variant: Variant, options: LstmOptions) -> None:
@@ -186,6 +212,7 @@ class AmigosLstm(SegmentModel):
             raise ValueError(
                 f"a model needs a modality and a head, got {shape}: check the features and the task"
             )
+        check_context(shape, options.context)
         main = widest_modality(shape)
         self.modalities = tuple(shape.tokens)
         widths = {name: variant.main if name == main else variant.side for name in self.modalities}
@@ -194,7 +221,8 @@ class AmigosLstm(SegmentModel):
             for name in self.modalities
         }
         self.branches = nn.ModuleList(branches.values())
-        n_fused = sum(widths[name].dense[-1] for name in self.modalities)
+        # each earlier segment comes with its difference
+        n_fused = (1 + 2 * options.context) * sum(widths[name].dense[-1] for name in self.modalities)
         norm = options.norm if variant.normed else None
         self.fusion = dense_tower(n_fused, variant.fusion, variant.fusion_dropouts, norm)
         self.readout = Readout(variant.fusion[-1], dict(shape.heads))
@@ -218,6 +246,21 @@ class AmigosLstm(SegmentModel):
         if self.l2 == 0:
             return None
         return self.l2 * torch.stack([layer.weight.square().sum() for layer in self._penalised]).sum()
+
+
+def check_context(shape: SegmentShape, context: int) -> None:
+    """Refuse tokens that are not those of ``1 + context`` segments.
+
+    Raises
+    ------
+    ValueError : names the modality and its tokens
+    """
+    for name, (n_tokens, _) in shape.tokens.items():
+        if n_tokens % (1 + context):
+            raise ValueError(
+                f"{name!r} arrives with {n_tokens} tokens, which are not those of {1 + context} segments: "
+                f"give the segment data n_context={context}"
+            )
 
 
 def widest_modality(shape: SegmentShape) -> str:
@@ -253,6 +296,14 @@ class AmigosLstmConfig(ModelConfig):
         False, description="a second LSTM of the same width reads each layer's tokens backwards"
     )
     pool: Pool = Field("last", description="what the dense layers see of the states: last, mean, attention")
+    context: Literal[0, 1, 2] = Field(
+        0, description="earlier segments of the trial that are read beside each; 1 lets a transition be seen"
+    )
+
+    @property
+    def n_context(self) -> int:
+        """As many as ``context``."""
+        return self.context
 
     def resolved_variant(self) -> Variant:
         """The variant with all changes applied."""
@@ -274,20 +325,26 @@ class AmigosLstmConfig(ModelConfig):
     def build(self, shape: SegmentShape) -> AmigosLstm:
         """Make the network."""
         options = LstmOptions(
-            self.recurrent_dropout, self.keras_biases, self.norm, self.bidirectional, self.pool
+            recurrent_dropout=self.recurrent_dropout,
+            keras_biases=self.keras_biases,
+            norm=self.norm,
+            bidirectional=self.bidirectional,
+            pool=self.pool,
+            context=self.context,
         )
         return AmigosLstm(shape, self.resolved_variant(), options)
 
     @classmethod
     def search_space(cls) -> SearchSpace:
         """Architecture and training; recurrent dropout is left out, for it takes the slow path."""
-        # Raw input at 64 Hz and the context of earlier segments are missing: stores hold tokens so far.
+        # Raw input at 64 Hz is missing: it is another extraction, which a study does not search over.
         return SearchSpace(
             dimensions={
                 "model.variant": Choice(choices=("lightweight", "moderate", "loso", "maximum")),
                 "model.width_mult": Uniform(low=0.5, high=2.0),
                 "model.bidirectional": Choice(choices=(False, True)),
                 "model.pool": Choice(choices=("last", "mean", "attention")),
+                "model.context": Choice(choices=(0, 1, 2)),
                 "model.dropout": Uniform(low=0.0, high=0.6),
                 # "rnn dropout": the locked one on LSTM inputs
                 "model.input_dropout": Uniform(low=0.0, high=0.4),

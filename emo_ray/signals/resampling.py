@@ -43,10 +43,12 @@ def resample(
     ratio = rate_ratio(sfreq, to_sfreq)
     if ratio == Ratio(1, 1):
         return signal
+    # the taps of one phase do not sum to one exactly: an offset would come back as a ripple of a thousandth
+    offset = signal.mean(axis=-1, keepdims=True) if signal.shape[-1] else 0.0
     resampled: Float64[np.ndarray, "channels new_times"] = scipy.signal.resample_poly(
-        signal, *ratio, axis=-1, window=_taps(ratio), padtype="line"
+        signal - offset, *ratio, axis=-1, window=_taps(ratio), padtype="line"
     )
-    return resampled
+    return resampled + offset
 
 
 def resample_missing(

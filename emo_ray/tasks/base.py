@@ -77,9 +77,13 @@ class TaskConfig(BaseModel, ABC):
     def primary_metric(self) -> str:
         """Name of the score that studies are compared by, for instance ``"balanced_accuracy"``."""
 
-    @property
-    def caveat(self) -> str:
-        """What a reader of scores on this task should know; every report prints it."""
+    def caveat(self, n_context: int = 0) -> str:
+        """What a reader of scores on this task should know; every report prints it.
+
+        Parameters
+        ----------
+        n_context : earlier segments of the trial that the model is shown
+        """
         return ""
 
     @abstractmethod

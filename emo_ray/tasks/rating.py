@@ -38,8 +38,7 @@ class RatingTask(TaskConfig):
         """Balanced accuracy, since ratings are seldom half low and half high."""
         return "balanced_accuracy"
 
-    @property
-    def caveat(self) -> str:
+    def caveat(self, n_context: int = 0) -> str:
         """How many independent labels there are."""
         return (
             f"{self.heads[0].name} is one rating a trial, shared by all its segments: a subject's score "

@@ -60,6 +60,10 @@ class SegmentData:
     features : names of the features by modality, which tell augmentation of channels and frequencies
     trial : code of the trial of each segment, segments of a trial in the order of time; empty: not known
     dataset : code of the corpus of each segment; empty: all of one
+    n_context : earlier segments of the trial that stand before each segment in a batch; masked where the
+        trial has none that comes directly before
+    index : place of each segment in its trial; with a context one row follows the other only where it
+        counts on
 
     Raises
     ------
@@ -76,12 +80,19 @@ class SegmentData:
     features: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     trial: Int32[np.ndarray, " trials"] = field(default_factory=lambda: np.empty(0, np.int32))
     dataset: Int32[np.ndarray, " datasets"] = field(default_factory=lambda: np.empty(0, np.int32))
+    n_context: int = 0
+    index: Int32[np.ndarray, " indices"] = field(default_factory=lambda: np.empty(0, np.int32))
 
     def __post_init__(self) -> None:
         problems = [problem for name in self.values for problem in self._modality_problems(name)]
         problems += [
             f"head {head.name!r} has no targets" for head in self.heads if head.name not in self.targets
         ]
+        if self.n_context and not len(self.trial) == len(self.index) == len(self.subject):
+            problems.append(
+                f"a context needs trial and index of {len(self.subject)} segments, and there are "
+                f"{len(self.trial)} and {len(self.index)}"
+            )
         if problems:
             raise TrainingError("the segments can not be trained on: " + "; ".join(problems))
 
@@ -98,9 +109,12 @@ class SegmentData:
                 yield f"the {part} of {name!r} has {width} features, its values have {features}"
 
     def shape(self) -> SegmentShape:
-        """What a model is told about the data."""
+        """What a model is told about the data: tokens as they arrive, those of the context included."""
+        n_segments = 1 + self.n_context
         return SegmentShape(
-            tokens={name: (values.shape[1], values.shape[2]) for name, values in self.values.items()},
+            tokens={
+                name: (n_segments * values.shape[1], values.shape[2]) for name, values in self.values.items()
+            },
             heads={head.name: head.n_outputs for head in self.heads},
             features={name: self.features[name] for name in self.values if name in self.features},
         )
@@ -108,18 +122,41 @@ class SegmentData:
     def batch(self, rows: Int[np.ndarray, " batch"], device: str | torch.device = "cpu") -> Batch:
         """Copy these rows out of shared memory, standardise them there, and put them on the device."""
         x, mask = {}, {}
+        taken, there = self._with_context(rows)
         for name, values in self.values.items():
             # index first: the views are read-only, and torch warns about wrapping such memory
-            valid = self.masks[name][rows]
+            valid = self.masks[name][taken] & there[:, None]
             mask[name] = torch.from_numpy(valid).to(device)
-            taken = torch.from_numpy(values.take(rows, axis=0)).to(device)
-            x[name] = self._standardise(name, taken, rows)
-            if not valid.all():  # asked of NumPy: the device need not be waited for
-                x[name].masked_fill_(~mask[name][..., None], 0.0)
+            x[name] = torch.from_numpy(values.take(taken, axis=0)).to(device)
+            x[name] = self._standardise(name, x[name], taken)
+            # asked of NumPy: the device need not be waited for, and the few invalid tokens are quickly filled
+            invalid = np.flatnonzero(~valid)
+            if len(invalid):
+                x[name].flatten(0, 1).index_fill_(0, torch.from_numpy(invalid).to(device), 0.0)
+            if self.n_context:
+                # the tokens of a row's segments one after the other: batch (1+n)*tokens features
+                x[name] = x[name].view(len(rows), -1, values.shape[2])
+                mask[name] = mask[name].view(len(rows), -1)
         targets = {
             head.name: torch.from_numpy(self.targets[head.name][rows]).to(device) for head in self.heads
         }
-        return Batch(x, mask, targets)
+        facts = RowFacts(torch.from_numpy(self.trial[rows]).to(device)) if len(self.trial) else None
+        return Batch(x, mask, targets, facts)
+
+    def _with_context(
+        self, rows: Int[np.ndarray, " batch"]
+    ) -> tuple[Int[np.ndarray, " taken"], Bool[np.ndarray, " taken"]]:
+        """The segments of each row, earliest first, and whether they are there; the row itself if not."""
+        segments, there = [rows], [np.ones(len(rows), bool)]
+        for _ in range(self.n_context):
+            latest = segments[-1]
+            before = np.maximum(latest - 1, 0)
+            follows = there[-1] & (latest > 0) & (self.trial[latest] == self.trial[before])
+            # a segment that was left out between two is not bridged
+            follows &= self.index[latest] - self.index[before] == 1
+            segments.append(np.where(follows, before, latest))
+            there.append(follows)
+        return np.stack(segments[::-1], axis=1).ravel(), np.stack(there[::-1], axis=1).ravel()
 
     def _standardise(self, name: str, x: Tensor, rows: Int[np.ndarray, " batch"]) -> Tensor:
         shift, scale = self.affine.shift[name], self.affine.scale[name]
@@ -131,7 +168,7 @@ class SegmentData:
 
     def pieces(self, rows: Int[np.ndarray, " rows"]) -> Iterator[Int[np.ndarray, " piece"]]:
         """Rows in their order, in pieces for evaluation: at most `PIECE_BYTES` and `PIECE_ROWS`."""
-        row_bytes = sum(values[:1].nbytes for values in self.values.values())
+        row_bytes = (1 + self.n_context) * sum(values[:1].nbytes for values in self.values.values())
         size = min(PIECE_ROWS, max(1, PIECE_BYTES // max(1, row_bytes)))
         for start in range(0, len(rows), size):
             yield rows[start : start + size]

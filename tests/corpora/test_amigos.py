@@ -81,6 +81,12 @@ def test_the_left_lead_is_the_column_after_the_right_one(tmp_path):
     assert recording.signals["ecg"].values[0, 0] == 16
 
 
+def test_both_leads_are_channels_of_one_signal(tmp_path):
+    ecg = trial(read(tmp_path, genuine_layout(), ecg_lead="both"), "4").signals["ecg"]
+    assert ecg.channels == ("ECG right", "ECG left")
+    assert_array_equal(ecg.values[:, 0], [15, 16])
+
+
 def test_self_ratings_start_with_arousal_and_external_ones_with_valence(tmp_path):
     recording = trial(read(tmp_path, genuine_layout()), "4")
     assert (recording.ratings["self_arousal"], recording.ratings["self_valence"]) == (2.5, 7.5)
@@ -339,7 +345,7 @@ def test_a_file_saved_anew_as_v7_3_holds_the_same(tmp_path):
             assert_array_equal(found.signals[name].values, wanted.signals[name].values)
 
 
-@pytest.mark.parametrize("options", [{}, {"videos": "short"}, {"ecg_lead": "left"}])
+@pytest.mark.parametrize("options", [{}, {"videos": "short"}, {"ecg_lead": "left"}, {"ecg_lead": "both"}])
 def test_the_files_are_as_declared(tmp_path, options):
     result = read(tmp_path, genuine_layout(videos=tuple(VIDEOS)[:2]), **options)
     assert disagreements(Amigos(path=tmp_path, **options).declaration, result) == ()

@@ -210,7 +210,7 @@ def test_a_trial_that_can_not_be_used_is_rejected_with_the_numbers(extraction, r
     [
         ({"segment_s": None}, "give token_s"),
         ({"token_s": 3.0}, "no whole number of tokens"),
-        ({"signals": ("ekg",)}, "no features for ekg"),
+        ({"signals": ("ekg",)}, "nothing is known of ekg"),
         ({"electrodes": ("Fp1", "FP1")}, "named twice"),
         ({"electrodes": ("Nose",)}, "'Nose' is no electrode"),
         ({"hop_s": 3.0, "token_s": 2.0, "smoothing": {"kind": "causal"}}, "tokens at one distance"),

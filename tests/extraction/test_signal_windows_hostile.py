@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from emo_ray.corpora.recording import Recording, Signal
+from emo_ray.extraction.sample_windows import SampleWindows
 from emo_ray.extraction.signal_windows import SignalWindows
 from emo_ray.features.families import FAMILIES
 from emo_ray.features.smoothing import LdsConfig
@@ -22,6 +23,8 @@ EXTRACTIONS = {
         eeg_extras=("hjorth", "ratio"),
     ),
     "cleaned": SignalWindows(cleaning=EegCleaning(low_hz=1.0, high_hz=45.0, reference="average")),
+    "samples": SampleWindows(segment_s=4.0, hop_s=3.0, sfreq=50.0, electrodes="EMO14"),
+    "cleaned samples": SampleWindows(segment_s=4.0, cleaning=EegCleaning(high_hz=45.0, reference="average")),
 }
 DAMAGE = {
     "nothing": lambda x, rng: x,

@@ -26,8 +26,9 @@ def test_what_is_above_the_new_nyquist_frequency_does_not_fold_back():
     assert np.abs(resampled[0, 200:-200]).max() < 0.01  # it would show at 20 Hz
 
 
-def test_an_offset_leaves_no_step_at_the_ends():
-    assert_allclose(resample(np.full((1, 1000), 5000.0), 512.0, 128.0), 5000.0, rtol=1e-9)
+@pytest.mark.parametrize(("old", "new"), [(512.0, 128.0), (4.0, 64.0), (128.0, 200.0)])
+def test_an_offset_leaves_no_step_at_the_ends_and_no_ripple(old, new):
+    assert_allclose(resample(np.full((1, 1000), 5000.0), old, new), 5000.0, rtol=1e-9)
 
 
 @pytest.mark.parametrize(("old", "new"), [(512.0, 200.0), (500.0, 128.0), (128.0, 200.0), (200.0, 200.0)])

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -87,6 +89,52 @@ def test_disjoint_pairs_of_all_videos_number_280_and_all_pairs_320():
     for pairs, expected in (("disjoint", 280), ("all", 320)):
         got = transition(AffectTask(pairs=pairs), [0.0] * 340, trial=trial, index=index)
         assert np.isfinite(got).sum() == expected
+
+
+def test_the_change_itself_is_the_larger_of_both_changes():
+    task = AffectTask(transition="change", pairs="all")
+    got = task.targets(columns([0.0, 0.2, 0.25, NAN], [0.0, 0.1, -0.2, 0.0]))["change"]
+    np.testing.assert_allclose(got, [NAN, 0.2, 0.3, NAN], rtol=1e-6)
+    assert [(head.name, head.kind) for head in task.heads][2] == ("change", "value")
+
+
+def in_file(place, *args, **kwargs):
+    """Columns with the rank of each trial in its file."""
+    made = columns(*args, **kwargs)
+    return replace(made, ratings={**made.ratings, "place_in_file": np.array(place, dtype=np.float32)})
+
+
+def test_published_transitions_cross_videos_and_gaps_in_the_order_of_the_file():
+    table = in_file(
+        [7, 7, 7, 2, 2],  # the second trial of the table is the first of the file
+        [0.0, NAN, 0.3, 0.3, 0.35],
+        trial=[0, 0, 0, 1, 1],
+        index=[1, 2, 3, 1, 2],
+    )
+    got = AffectTask(pairs="published").targets(table)["transition"]
+    # in the file: 0.3, 0.35 (0.05), 0.0 (0.35, another video), 0.3 (0.3, over the gap)
+    assert_array_equal(got, [1, NAN, 1, 0, 0])
+
+
+def test_every_subject_starts_without_a_published_transition():
+    table = in_file([0, 0, 0, 0], [0.0, 0.5, 0.0, 0.0], subject=[0, 0, 1, 1], trial=[0, 0, 1, 1])
+    assert_array_equal(AffectTask(pairs="published").targets(table)["transition"], [0, 1, 0, 0])
+
+
+def test_published_transitions_need_the_order_of_the_file():
+    with pytest.raises(ConfigError, match="place_in_file"):
+        AffectTask(pairs="published").targets(columns([0.0, 0.1]))
+
+
+def test_a_published_change_is_refused():
+    with pytest.raises(ValidationError, match="published transitions are events"):
+        AffectTask(pairs="published", transition="change")
+
+
+def test_the_caveat_is_of_models_that_are_shown_no_earlier_segment():
+    assert "guessed but not seen" in AffectTask().caveat(0)
+    assert AffectTask().caveat(1) == ""
+    assert AffectTask(pairs="published").caveat(2).endswith("not a result")
 
 
 def test_values_are_handed_on_as_they_are():
