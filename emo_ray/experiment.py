@@ -20,12 +20,14 @@ from emo_ray.files import text_digest
 from emo_ray.models.registry import AnyModelConfig
 from emo_ray.protocols.fold import Fold
 from emo_ray.protocols.normalize import Scaling
+from emo_ray.protocols.procedure import Procedure
 from emo_ray.protocols.subject_protocols import AnyProtocol
 from emo_ray.provenance import RESULT_ROOMS, SEARCH_ROOMS, code_digest
+from emo_ray.references.probes import PROBES
 from emo_ray.tasks.registry import AnyTask
 from emo_ray.training.config import PRIMARY, TrainingConfig
 
-Column = Literal["nested", "flat", "transductive"]
+Column = Literal["nested", "flat", "transductive", "published"]
 
 # What can not change a result stays out of a run's identity: where files lie, how often state is saved.
 NOT_IDENTITY = {"corpus": PLACES, "training": {"checkpoint_every_s"}}
@@ -46,10 +48,12 @@ class ExperimentConfig(BaseModel):
         "train", description="whose moments standardise a subject: the training side's or its own"
     )
     references: tuple[str, ...] = Field(
-        ("majority", "prior", "linear", "nuisance"), description="models to beat, on the same rows"
+        ("majority", "prior", "linear", "nuisance", *PROBES),
+        description="models to beat, on the same rows; probe_... see no signal",
     )
     modalities: tuple[str, ...] = Field((), description="use these modalities only; empty is all")
     seed: int = Field(0, ge=0)
+    procedure: Procedure = Field(Procedure(), description="clean, or published: its flaws, for comparison")
 
     def identity(self) -> dict[str, Any]:
         """The configuration less what cannot change a result, as plain JSON values."""
@@ -106,6 +110,8 @@ class ExperimentConfig(BaseModel):
     @property
     def column(self) -> Column:
         """Which column of the results the scores of its runs belong to, where it is not searched."""
+        if self.procedure.kind == "published":
+            return "published"
         return "transductive" if self.scaling == "transductive" else "flat"
 
 
@@ -138,7 +144,7 @@ class RunSpec:
     @property
     def subjects(self) -> tuple[str, ...]:
         """Everybody who takes part, sorted."""
-        return tuple(sorted(subject for side in FOLD_SIDES for subject in getattr(self.fold, side)))
+        return tuple(sorted({subject for side in FOLD_SIDES for subject in getattr(self.fold, side)}))
 
     @property
     def column(self) -> Column:

@@ -16,7 +16,7 @@ from emo_ray.files import text_digest, write_atomically
 VERSION = "0.1.0"
 FEATURE_ROOMS = ("unpickling.py", "signals", "features", "corpora", "extraction", "store")
 # Code that makes features is in the features' own addresses, which every run's identity holds.
-RESULT_ROOMS = ("tasks", "models", "training", "protocols", "references", "run.py")
+RESULT_ROOMS = ("tasks", "models", "training", "protocols", "references", "published.py", "run.py")
 SEARCH_ROOMS = (
     "space.py",
     "search",

@@ -17,7 +17,18 @@ BELOW_FEATURES = [
     "signals",
 ]
 TO_THE_STORE = ["features", "tasks", "corpora", "extraction", "store", "space"]
-TO_THE_RUN = ["models", "training", "protocols", "references", "experiment", "results", "run", "search"]
+TO_THE_RUN = [
+    "models",
+    "training",
+    "protocols",
+    "references",
+    "experiment",
+    "published",
+    "results",
+    "run",
+    "search",
+    "deployment",
+]
 AROUND_RUNS = ["orchestration", "tracking", "reports", "testing", "cli"]
 ORDER = [*BELOW_FEATURES, *TO_THE_STORE, *TO_THE_RUN, *AROUND_RUNS]
 FILES = sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")

@@ -1,11 +1,12 @@
 """The planned runs of a study: what the journal lacks, and nothing else."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from emo_ray.experiment import RunSpec
-from emo_ray.orchestration.engine import Resources, run_source
+from emo_ray.orchestration.engine import run_source
 from emo_ray.orchestration.policy import MAX_RETRIES
+from emo_ray.orchestration.resources import Resources
 from emo_ray.orchestration.work import Item, TestRun, Work
 from emo_ray.progress import StageBar
 from emo_ray.results.journal import Journal
@@ -23,15 +24,15 @@ class FoldRun:
     heard: Callable[[RunRecord], None]
 
 
-def run_missing(specs: Sequence[RunSpec], table: SegmentTable, study: FoldRun) -> None:
+def run_missing(specs: Sequence[RunSpec], tables: Mapping[str, SegmentTable], study: FoldRun) -> None:
     """Run every planned run that the journal has no finished record of; each ends as a record.
 
-    ``study.heard`` is called with every new record, after it is safe on disk.
+    ``tables`` are by the digest of the features. ``study.heard`` is called with every new record, after it is
+    safe on disk.
     """
     missing = [spec for spec in specs if not study.journal.is_finished(spec.fingerprint)]
     with StageBar("folds", len(specs), "fold", done=len(specs) - len(missing)) as bar:
         if missing:
-            tables = {spec.experiment.features: table for spec in missing}
             source = FoldSource(missing, study, bar)
             run_source(source, tables, study.resources, study.journal.folder / "checkpoints")
 

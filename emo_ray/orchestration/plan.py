@@ -49,10 +49,12 @@ def make_plan(
     table: SegmentTable,
     selection: Selection | None = None,
     duplicates: Sequence[DuplicatePair] | None = None,
+    others: Mapping[str, SegmentTable] | None = None,
 ) -> Plan:
     """One run for every experiment and fold; settings that a sweep chose are tested on whom it has not seen.
 
     ``duplicates`` are the near copies in the table, where they are known already; else they are looked for.
+    ``others`` are the tables of experiments on other features of the same people, by these features' digest.
 
     Raises
     ------
@@ -64,9 +66,12 @@ def make_plan(
     specs: list[RunSpec] = []
     # A set that keeps its order: the columns of a study share most notes.
     notes: dict[str, None] = {}
+    first = table
     for experiment in experiments:
+        table = (others or {}).get(experiment.features, first)
         check_modalities(experiment, table)
         _check_monitor(experiment)
+        _check_procedure(experiment)
         targets = experiment.task.targets(table.columns)
         labelled = _labelled_subjects(targets, table)
         folds, copies = _folds(experiment, {name: table.groups[name] for name in labelled}, pairs)
@@ -74,12 +79,12 @@ def make_plan(
         for fold in folds:
             check_classes(experiment.task.heads, targets, table, fold)
         specs += [RunSpec(experiment, fold, table.keys, selection=selection) for fold in folds]
-        caveats = [experiment.task.caveat] if experiment.task.caveat else []
+        caveat = experiment.task.caveat(experiment.model.n_context)
         left_out = _unlabelled_notes(labelled, table)
         chosen = _selection_notes(selection, folds)
         groups = _group_notes(experiment, labelled, table)
-        notes |= dict.fromkeys([*chosen, *copies, *caveats, *left_out, *groups])
-    used = sorted({name for spec in specs for name in spec.subjects})
+        notes |= dict.fromkeys([*chosen, *copies, *([caveat] if caveat else []), *left_out, *groups])
+    table, used = first, sorted({name for spec in specs for name in spec.subjects})
     joined = pairs if experiments[0].protocol.duplicates == "group" else ()
     groups_of = units_of({name: table.groups[name] for name in used}, joined)
     return Plan(tuple(specs), (*notes, *_silent_notes(table)), groups_of, _people(used, joined))
@@ -172,6 +177,15 @@ def check_modalities(experiment: ExperimentConfig, table: SegmentTable) -> None:
                 f"subjects: check the sensor's files, or leave it out by naming the others (modalities: "
                 f"{others})"
             )
+
+
+def _check_procedure(experiment: ExperimentConfig) -> None:
+    """A clean run that tests whom it trains on would fail its one fold; better said before it starts."""
+    if experiment.protocol.kind == "random_rows" and experiment.procedure.kind == "clean":
+        raise ConfigError(
+            "protocol random_rows trains and tests on the same people, as only published procedures do: set "
+            "procedure.kind=published, or take --protocol loso"
+        )
 
 
 def _check_monitor(experiment: ExperimentConfig) -> None:

@@ -11,10 +11,10 @@ from emo_ray.errors import ConfigError
 from emo_ray.experiment import ExperimentConfig, RunSpec, Selection
 from emo_ray.files import text_digest
 from emo_ray.orchestration.duplicates import known_duplicates
-from emo_ray.orchestration.engine import Resources
 from emo_ray.orchestration.features import FeatureRequest, ensure_features
 from emo_ray.orchestration.folds import FoldRun, run_missing
 from emo_ray.orchestration.plan import Plan, make_plan
+from emo_ray.orchestration.resources import Resources
 from emo_ray.provenance import git_state
 from emo_ray.results.journal import Journal
 from emo_ray.results.run_result import RunRecord
@@ -41,7 +41,8 @@ class Study:
 
     Attributes
     ----------
-    experiments : the columns of the study: alike in corpus, extraction and task
+    experiments : the columns of the study: of the same people, with the same heads; clean ones share their
+        features with the first, a published one may have its own
     root : holds ``store/`` and ``studies/``
     files : subjects to use and the files of each, as the corpus finds them
     name : folder below ``studies/``; empty makes one from the job and a digest of the plan
@@ -78,13 +79,16 @@ def run_study(study: Study, observer: StudyObserver) -> StudyResults:
     """
     table = load_features(study)
     pairs = known_duplicates(table, study.root / "store")
-    plan = make_plan(study.experiments, table, study.selection, pairs)
+    others = _other_features(study)
+    plan = make_plan(study.experiments, table, study.selection, pairs, others)
     results = describe(study, plan, table, plan.subjects)
     with Journal(results.folder) as journal:
         # Under the journal's lock: two starts of one command can not both write the header.
         open_folder(results)
         observer.opened(load_study(results.folder))
-        run_missing(plan.specs, table.without_signatures(), FoldRun(journal, study.resources, observer.heard))
+        tables = {study.experiments[0].features: table, **others}
+        shared = {features: one.without_signatures() for features, one in tables.items()}
+        run_missing(plan.specs, shared, FoldRun(journal, study.resources, observer.heard))
     return load_study(results.folder)
 
 
@@ -93,9 +97,19 @@ def load_features(study: Study, experiment: ExperimentConfig | None = None) -> S
 
     ``experiment`` says which features; by default the study's first one.
     """
-    first = experiment or study.experiments[0]
-    request = FeatureRequest(first.corpus, first.extraction, study.files, study.root / "store", study.refresh)
+    first = study.experiments[0]
+    wanted, files = experiment or first, study.files
+    if wanted.corpus != first.corpus:  # read in another way: the same people may be in other files
+        files = {name: there for name, there in wanted.corpus.find_subjects().items() if name in study.files}
+    request = FeatureRequest(wanted.corpus, wanted.extraction, files, study.root / "store", study.refresh)
     return load_table(ensure_features(request))
+
+
+def _other_features(study: Study) -> dict[str, SegmentTable]:
+    """The tables of experiments that do not share the features of the first one."""
+    first = study.experiments[0]
+    others = {one.features: one for one in study.experiments if one.features != first.features}
+    return {features: load_features(study, one) for features, one in others.items()}
 
 
 def describe(study: Study, plan: Plan, table: SegmentTable, used: Sequence[str]) -> StudyResults:

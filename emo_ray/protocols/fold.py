@@ -40,6 +40,27 @@ class Fold:
                 raise ProtocolError(f"fold {self.name!r} has {', '.join(shared)} in {one} and in {other}")
 
 
+@dataclass(frozen=True)
+class MixedFold(Fold):
+    """Everybody on all sides, for rows that are split at random; only published procedures do so."""
+
+    def __post_init__(self) -> None:
+        if not self.train == self.validation == self.test or list(self.test) != sorted(set(self.test)):
+            raise ProtocolError(f"fold {self.name!r} mixes everybody, and its sides are not the same people")
+
+
+@dataclass(frozen=True)
+class FinalFold(Fold):
+    """Everybody trains a model that is handed out; nobody is left to validate or to test it."""
+
+    def __post_init__(self) -> None:
+        if not self.train or self.validation or self.test or list(self.train) != sorted(set(self.train)):
+            raise ProtocolError(
+                f"fold {self.name!r} is to train everybody, and names {len(self.train)} people to train, "
+                f"{len(self.validation)} to validate and {len(self.test)} to test"
+            )
+
+
 def make_fold(
     name: str, test: Sequence[str], groups: Mapping[str, str], validation_share: float, streams: Streams
 ) -> Fold:

@@ -1,6 +1,6 @@
 """Scalers: standardisation merged from per-subject moments; fit on train, apply to all."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,11 +41,13 @@ def fit_scaler(table: SegmentTable, subjects: Iterable[str], scaling: Scaling) -
         modality.name: merge(table.moments[subject][modality.name] for subject in chosen)
         for modality in table.modalities
     }
-    return Scaler(_affine({name: [moments] for name, moments in merged.items()}), scaling, frozenset(chosen))
+    return Scaler(
+        affine_of({name: [moments] for name, moments in merged.items()}), scaling, frozenset(chosen)
+    )
 
 
 def _per_subject(table: SegmentTable) -> Affine:
-    return _affine(
+    return affine_of(
         {
             item.name: [table.moments[subject][item.name] for subject in table.subjects]
             for item in table.modalities
@@ -53,7 +55,8 @@ def _per_subject(table: SegmentTable) -> Affine:
     )
 
 
-def _affine(rows: dict[str, list[Moments]]) -> Affine:
+def affine_of(rows: Mapping[str, Sequence[Moments]]) -> Affine:
+    """Standardisation by one set of moments a modality, or by one a subject, in the order of their codes."""
     # (1, features) for all alike, or (subjects, features), with rows in the order of subject codes
     return Affine(
         shift={
