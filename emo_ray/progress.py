@@ -6,6 +6,8 @@ from types import TracebackType
 
 from tqdm import tqdm
 
+CONSOLE = "console.log"
+"""Where a study keeps what its job printed."""
 _LOG_INTERVAL_S = 10.0
 _FORMAT = "{desc} {n_fmt}/{total_fmt} {unit} {bar:24} {elapsed} elapsed, {remaining} left{postfix}"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 if TYPE_CHECKING:
+    from emo_ray.cli.systems import System
     from emo_ray.corpora.base import CorpusConfig
     from emo_ray.models.base import ModelConfig
     from emo_ray.training.config import TrainingConfig
@@ -19,6 +20,7 @@ class Defaults(TypedDict):
     corpus: "Callable[[Path], CorpusConfig]"
     model: "Callable[[], ModelConfig]"
     training: "Callable[[], TrainingConfig]"
+    system: "NotRequired[Callable[[], System]]"
     demo: NotRequired[Callable[[bool], Path]]
 
 
@@ -26,12 +28,6 @@ def _amigos(data: Path) -> "CorpusConfig":
     from emo_ray.corpora.amigos import Amigos
 
     return Amigos(path=data)
-
-
-def _amigos_demo(smoke: bool) -> Path:
-    from emo_ray.cli.demo import amigos_demo
-
-    return amigos_demo(smoke)
 
 
 def _amigos_lstm() -> "ModelConfig":
@@ -81,16 +77,50 @@ def _recognised(data: Path) -> "CorpusConfig":
     return corpus_at(data)
 
 
+def _system(name: str) -> "Callable[[], System]":
+    def made() -> "System":
+        from emo_ray.cli import systems
+
+        maker: Callable[[], System] = getattr(systems, name)
+        return maker()
+
+    return made
+
+
+def _demo(name: str) -> Callable[[bool], Path]:
+    def made(smoke: bool) -> Path:
+        from emo_ray.cli import demo
+
+        maker: Callable[[bool], Path] = getattr(demo, name)
+        return maker(smoke)
+
+    return made
+
+
 AMIGOS: Defaults = {
     "corpus": _amigos,
     "model": _amigos_lstm,
     "training": _long_training,
-    "demo": _amigos_demo,
+    "system": _system("amigos_lstm"),
+    "demo": _demo("amigos_demo"),
 }
 
 TABLE: Defaults = {"corpus": _table, "model": _mlp, "training": _decayed_training}
 
 WESAD: Defaults = {**TABLE, "corpus": _wrist}
 
-# Any corpus that is recognised by its files, until each has a network of its own here.
+# Any corpus that is recognised by its files.
 RECOGNISED: Defaults = {**TABLE, "corpus": _recognised}
+
+# The published systems, on whatever corpus lies there; what they make of it is their own.
+PHY_FUSIONNET: Defaults = {
+    **RECOGNISED,
+    "system": _system("phy_fusionnet"),
+    "demo": _demo("empatica_demo"),
+}
+GRU_XNET: Defaults = {**RECOGNISED, "system": _system("gru_xnet"), "demo": _demo("gameemo_demo")}
+RES_ATTENTIO_NET: Defaults = {
+    **RECOGNISED,
+    "system": _system("res_attentio_net"),
+    "demo": _demo("seed_iv_demo"),
+}

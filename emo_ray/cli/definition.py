@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 # Named here, loaded later: a job that finds its features stored brings up its workers before it loads torch.
 if TYPE_CHECKING:
+    from emo_ray.cli.systems import System
     from emo_ray.corpora.base import CorpusConfig
     from emo_ray.models.base import ModelConfig
     from emo_ray.space import SearchSpace
@@ -26,6 +27,7 @@ class LosoJob:
     model : the network to evaluate, unless --model names another; or what makes it, when it is needed
     training : how it is trained, unless --training names a published procedure; likewise
     scaling : key of `SCALINGS`
+    system : the published system that it is about; its parts come before ``model`` and ``training``
     demo : makes the embedded default data (``smoke`` or not) and returns where they lie; None asks for --data
     """
 
@@ -34,6 +36,7 @@ class LosoJob:
     model: "ModelConfig | Callable[[], ModelConfig]"
     training: "TrainingConfig | Callable[[], TrainingConfig] | None" = None
     scaling: str = "both"
+    system: "Callable[[], System] | None" = None
     demo: Callable[[bool], Path] | None = None
     description: str = ""
 

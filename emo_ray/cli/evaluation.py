@@ -6,6 +6,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
+from emo_ray.cli.console import Console
 from emo_ray.cli.definition import LosoJob
 from emo_ray.cli.from_sweep import handed_on
 from emo_ray.cli.outcome import (
@@ -23,6 +24,7 @@ from emo_ray.cli.settings import (
     experiment_of,
     find_corpus,
     given_settings,
+    published_experiment,
     scalings,
     study_of,
 )
@@ -46,9 +48,11 @@ class Evaluation:
     tracker: MlflowTracker | None
     outbox: Outbox | None
     check: Future[None]
+    console: Console
 
     def opened(self, results: StudyResults) -> None:
         """Refuse a tracking store that does not answer; nothing has been started yet."""
+        self.console.keep(results.folder)
         self.check.result()
         if self.outbox:
             self.outbox.opened(results)
@@ -59,7 +63,7 @@ class Evaluation:
             self.outbox.heard(record)
 
 
-def judge(job: LosoJob, options: Namespace, root: Path) -> Evaluation:
+def judge(job: LosoJob, options: Namespace, root: Path, console: Console) -> Evaluation:
     """The evaluation that a command asks for.
 
     Raises
@@ -77,6 +81,7 @@ def judge(job: LosoJob, options: Namespace, root: Path) -> Evaluation:
         tracker=tracker,
         outbox=Outbox(tracker) if tracker else None,
         check=check_in_background(tracker.check if tracker else None, root),
+        console=console,
     )
 
 
@@ -123,4 +128,7 @@ def _study(job: LosoJob, options: Namespace, root: Path) -> Study:
         raise ConfigError("--as-flat says how to test what a sweep has chosen: give --from-sweep STUDY, too")
     corpus = find_corpus(job, options)
     base = experiment_of(job, options, corpus, cohort_of(options).protocol).changed(given_settings(options))
-    return study_of(job, options, root, columns_of(base, scalings(options, base, job.scaling)))
+    columns = columns_of(base, scalings(options, base, job.scaling))
+    if options.procedure == "published":
+        columns = (*columns, published_experiment(job, options, corpus, base))
+    return study_of(job, options, root, columns)

@@ -13,13 +13,33 @@ from emo_ray.errors import ConfigError
 from emo_ray.files import shown_uri
 
 if TYPE_CHECKING:
-    from emo_ray.orchestration.engine import Resources
+    from emo_ray.orchestration.resources import Resources
 
 # Copies of what the registries hold: to ask these would load torch before a command line is even read.
-MODEL_KINDS = ("amigos_lstm", "mlp")
-PROTOCOL_KINDS = ("loso", "logo", "hold_out")
+MODEL_KINDS = (
+    "amigos_lstm",
+    "dgcnn",
+    "eegnet",
+    "gru_xnet",
+    "mlp",
+    "phy_fusionnet",
+    "phy_fusionnet_row",
+    "res_attentio_net",
+)
+PROTOCOL_KINDS = ("loso", "logo", "lodo", "hold_out", "random_rows")
 DUPLICATE_RULES = ("refuse", "group", "ignore")
-PUBLISHED_PROCEDURES = ("lightweight", "moderate", "loso", "30-7", "loso-all")
+PUBLISHED_PROCEDURES = (
+    "lightweight",
+    "moderate",
+    "loso",
+    "30-7",
+    "loso-all",
+    "phy-fusionnet-trial",
+    "phy-fusionnet",
+    "gru-xnet",
+    "res-attentio-net-annex",
+    "res-attentio-net",
+)
 SCALINGS = {"train": ("train",), "transductive": ("transductive",), "both": ("train", "transductive")}
 
 
@@ -35,7 +55,7 @@ def shared_parser(name: str, description: str) -> argparse.ArgumentParser:
     add(
         "--training",
         choices=PUBLISHED_PROCEDURES,
-        help="train as a published AMIGOS run did; never a default",
+        help="train as a published run did; never a default",
     )
     add("--protocol", choices=PROTOCOL_KINDS, help="rule that yields folds")
     add(
@@ -71,6 +91,9 @@ def shared_parser(name: str, description: str) -> argparse.ArgumentParser:
     )
     add("--cpus-per-run", type=float, default=1.0, help="cores a fold takes (it uses one thread)")
     add("--gpus-per-run", type=float, default=0.0, help="GPUs a fold takes; a fraction lets folds share one")
+    add(
+        "--workers-per-run", type=int, default=1, help="workers that train one fold together, each with these"
+    )
     add("--smoke", action="store_true", help="a few subjects and two epochs: does everything work here?")
     add("--refresh", action="store_true", help="compute the features again")
     add("--debug", action="store_true", help="show tracebacks")
@@ -86,6 +109,12 @@ def shared_parser(name: str, description: str) -> argparse.ArgumentParser:
 def loso_parser(name: str, description: str) -> argparse.ArgumentParser:
     """The parser of a job that evaluates one setting."""
     parser = shared_parser(name, description)
+    parser.add_argument(
+        "--procedure",
+        choices=("clean", "published"),
+        default="clean",
+        help="published: run the job's system as its authors did, leaks included, beside the clean one",
+    )
     parser.add_argument(
         "--from-sweep",
         metavar="STUDY",
@@ -112,10 +141,14 @@ def resources_of(options: argparse.Namespace) -> "Resources":
     ------
     ConfigError : a share that is no share
     """
-    from emo_ray.orchestration.engine import Resources
+    from emo_ray.orchestration.resources import Resources
 
     try:
-        return Resources(cpus_per_run=options.cpus_per_run, gpus_per_run=options.gpus_per_run)
+        return Resources(
+            cpus_per_run=options.cpus_per_run,
+            gpus_per_run=options.gpus_per_run,
+            workers_per_run=options.workers_per_run,
+        )
     except ValidationError as error:
         raise ConfigError(explain(error, Resources, "resources of a run")) from error
 

@@ -5,6 +5,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import ExitStack
 
+from emo_ray.cli.console import Console
 from emo_ray.cli.definition import LosoJob
 from emo_ray.cli.flags import loso_parser
 from emo_ray.cli.guard import guarded
@@ -20,16 +21,17 @@ def run_loso(job: LosoJob, arguments: Sequence[str] | None = None) -> None:
 
 def _run(job: LosoJob, options: Namespace) -> int:
     root = find_root(options.root)
-    with ExitStack() as early:
-        # Workers take seconds to come up. Where nothing was stored, features take longer, and flags and files
-        # are judged before Ray costs any time. Else the workers come up while this process loads torch.
-        if (root / "store").is_dir():
-            early.enter_context(cluster(options.address))
-        from emo_ray.cli.evaluation import evaluate, judge, tell
+    with Console() as console:
+        with ExitStack() as early:
+            # Workers take seconds to come up. Where nothing was stored, features take longer, and flags and
+            # files are judged before Ray costs any time. Else they come up while this process loads torch.
+            if (root / "store").is_dir():
+                early.enter_context(cluster(options.address))
+            from emo_ray.cli.evaluation import evaluate, judge, tell
 
-        evaluation = judge(job, options, root)
-        results = evaluate(evaluation)
-    return tell(evaluation, results)
+            evaluation = judge(job, options, root, console)
+            results = evaluate(evaluation)
+        return tell(evaluation, results)
 
 
 __all__ = ["LosoJob", "run_loso"]

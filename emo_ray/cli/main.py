@@ -71,8 +71,17 @@ def _parser() -> argparse.ArgumentParser:
     add("--storage", default="", help="with its password, where it is a database that has one")
     add = command("report", "studies", "make the report of a study again from its journal", [root, debug])
     add("study")
+    add = command(
+        "artifacts", "studies", "write a study as Phy-FusionNet's files: JSON, PNG, scalars", [root, debug]
+    )
+    add("study")
+    add("out", type=Path, help="folder to write to; files of an earlier time are replaced")
+    add("--sweep", default="", help="the sweep that chose the settings, for Optuna's figures")
     add = command("sync", "studies", "deliver to MLflow what it lacks of a study", [root, store, debug])
     add("study")
+    _predict(
+        command("predict", "predict", "say what a final model says of a recording", [root, store, debug])
+    )
     return parser
 
 
@@ -82,6 +91,16 @@ def _inspect(add: Add) -> None:
     add("--corpus", default="", help="kind of corpus, where it is not recognised")
     add("--subjects", default="", help="names of some subjects: s01,s02")
     add("--page", type=Path, help="HTML file to write; else inspected/ below the root")
+
+
+def _predict(add: Add) -> None:
+    add("model", metavar="MODEL", help="folder of a model, or NAME, NAME/3 or models:/NAME/3 in MLflow")
+    add("recording", metavar="RECORDING", type=Path, help="files in a corpus's layout, or a request (.json)")
+    add("--subject", default="", help="whose recordings, where the files hold several people's")
+    add("--out", type=Path, help="write the predictions: .csv or .parquet (segments), .json (trials, too)")
+    add(
+        "--as-request", type=Path, metavar="FILE", help="write what a scoring server is sent; predict nothing"
+    )
 
 
 def _synthesize(add: Add) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from emo_ray.cli.definition import LosoJob
 from emo_ray.cli.flags import SCALINGS, command_line, parse_subjects, resources_of
 from emo_ray.cli.overrides import parse_overrides
+from emo_ray.cli.systems import published_parts
 from emo_ray.config_errors import suggestion
 from emo_ray.corpora.base import CorpusConfig
 from emo_ray.corpora.corpus_files import choose_files
@@ -20,7 +21,7 @@ from emo_ray.experiment import ExperimentConfig, Selection, validated
 from emo_ray.extraction.registry import default_extraction
 from emo_ray.models.registry import MODELS
 from emo_ray.orchestration.study import Study
-from emo_ray.training.config import published_training
+from emo_ray.training.published import published_training
 
 SMOKE_SUBJECTS = 4
 SMOKE_EPOCHS = 2
@@ -121,20 +122,68 @@ def experiment_of(
     job: LosoJob, options: Namespace, corpus: CorpusConfig, protocol: Mapping[str, Any]
 ) -> ExperimentConfig:
     """The job's experiment with its flags; its dotted overrides are not in it yet."""
-    tasks = corpus.tasks()
-    task = options.task or next(iter(tasks))
-    if task not in tasks:
-        raise ConfigError(f"--task {task!r}: the corpus has {', '.join(tasks)}")
+    usual = {
+        "extraction": default_extraction(corpus),
+        "task": next(iter(corpus.tasks().values())),
+        "model": job.own_model,
+        "training": job.own_training,
+    }
+    own = job.system().clean(corpus) if job.system else {}
+    kind = {"kind": options.protocol or "loso"}
     return validated(
         {
+            **usual,
+            **own,
             "corpus": corpus,
-            "extraction": default_extraction(corpus),
-            "task": tasks[task],
-            "model": model_of(options.model) if options.model else job.own_model,
-            "training": published_training(options.training) if options.training else job.own_training,
-            "protocol": {"kind": options.protocol or "loso", **protocol, **_small_hold_out(options)},
+            **_asked(options, corpus),
+            "protocol": {**kind, **protocol, **_small_hold_out(options, options.protocol)},
         }
     )
+
+
+def published_experiment(
+    job: LosoJob, options: Namespace, corpus: CorpusConfig, clean: ExperimentConfig
+) -> ExperimentConfig:
+    """The job's system as published on such a corpus, on the same people and task as the clean one.
+
+    Raises
+    ------
+    ConfigError : nothing was published, or it has other targets than the clean experiment
+    """
+    parts = dict(published_parts(job.system() if job.system else None, corpus, job.name))
+    protocol = {**parts.pop("protocol"), **cohort_of(options).protocol}
+    protocol |= _small_hold_out(options, protocol["kind"])
+    usual = {"task": clean.task, "references": clean.references, "seed": clean.seed}
+    content = {**usual, "corpus": corpus, **parts, **_asked(options, corpus, "task"), "protocol": protocol}
+    given = {key: value for key, value in given_settings(options).items() if key in (EPOCHS, "seed")}
+    experiment = validated(content).changed(given)
+    if experiment.task.heads != clean.task.heads:
+        raise ConfigError(
+            f"--procedure published: it predicts {_targets(experiment)}, and the clean experiment "
+            f"{_targets(clean)}: leave --task out, so that both answer the same question"
+        )
+    return experiment
+
+
+def _targets(experiment: ExperimentConfig) -> str:
+    return ", ".join(
+        f"{head.name} ({' / '.join(head.classes) or head.kind})" for head in experiment.task.heads
+    )
+
+
+def _asked(options: Namespace, corpus: CorpusConfig, *names: str) -> dict[str, Any]:
+    """Parts of an experiment that flags name, of all or of some."""
+    found: dict[str, Any] = {}
+    if options.task:
+        tasks = corpus.tasks()
+        if options.task not in tasks:
+            raise ConfigError(f"--task {options.task!r}: the corpus has {', '.join(tasks)}")
+        found["task"] = tasks[options.task]
+    if options.model:
+        found["model"] = model_of(options.model)
+    if options.training:
+        found["training"] = published_training(options.training)
+    return {name: part for name, part in found.items() if not names or name in names}
 
 
 def given_settings(options: Namespace) -> dict[str, Any]:
@@ -198,6 +247,6 @@ def model_of(text: str) -> dict[str, str]:
     return {"kind": kind, "variant": variant} if variant else {"kind": kind}
 
 
-def _small_hold_out(options: Namespace) -> dict[str, int]:
+def _small_hold_out(options: Namespace, protocol: str | None) -> dict[str, int]:
     # The default of 7 test subjects is more than a smoke run has.
-    return {"n_test": 1} if options.smoke and options.protocol == "hold_out" else {}
+    return {"n_test": 1} if options.smoke and protocol == "hold_out" else {}

@@ -113,6 +113,24 @@ def report(options: argparse.Namespace) -> int:
     return 0
 
 
+def artifacts(options: argparse.Namespace) -> int:
+    """Write a study as the files that the published Phy-FusionNet script leaves behind."""
+    from emo_ray.reports.artifacts import write_artifacts
+
+    studies = find_root(options.root) / "studies"
+    results = load_study(studies / options.study)
+    search = None
+    if options.sweep or _is_sweep(results):
+        search = load_search(studies / (options.sweep or options.study))
+    out = options.out.expanduser().resolve()
+    try:
+        files = write_artifacts(results, summarise(results), out, search)
+    except OSError as error:
+        raise ConfigError(f"can not write to {out}: {error.strerror or error}") from error
+    print(f"{len(files)} files and folders of {results.name} in {out}")
+    return 0
+
+
 def sync(options: argparse.Namespace) -> int:
     """Deliver to MLflow what it lacks of a study."""
     root = find_root(options.root)
