@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TextIO
+from typing import IO, Any
 
 from emo_ray.errors import JournalError
 from emo_ray.progress import CONSOLE
@@ -18,11 +18,11 @@ class Console:
     def __init__(self) -> None:
         self._waiting: list[str] = []
         self._file: IO[str] | None = None
-        self._streams: tuple[TextIO, TextIO] | None = None
+        self._streams: tuple[Any, Any] | None = None
 
     def __enter__(self) -> "Console":
         self._streams = (sys.stdout, sys.stderr)
-        sys.stdout, sys.stderr = _Copied(sys.stdout, self), _Copied(sys.stderr, self)  # type: ignore[assignment]
+        sys.stdout, sys.stderr = _Copied(sys.stdout, self), _Copied(sys.stderr, self)
         return self
 
     def __exit__(
@@ -65,14 +65,15 @@ class Console:
 class _Copied:
     """A stream that tells a console of its whole lines; all else is the stream's own."""
 
-    def __init__(self, stream: TextIO, console: Console) -> None:
+    def __init__(self, stream: Any, console: Console) -> None:
         self._stream, self._console, self._begun = stream, console, ""
 
     def write(self, text: str) -> int:
         *whole, self._begun = (self._begun + text).split("\n")
         for line in whole:
             self._console.line(line)
-        return self._stream.write(text)
+        written: int = self._stream.write(text)
+        return written
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)

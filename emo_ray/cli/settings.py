@@ -244,7 +244,7 @@ def model_of(text: str) -> dict[str, str]:
     if kind not in MODELS:
         raise ConfigError(f"--model {kind!r}: {suggestion(kind, list(MODELS))}")
     # A variant that does not exist is told of together with all other problems.
-    return {"kind": kind, "variant": variant} if variant else {"kind": kind}
+    return {"kind": kind, MODELS[kind].variant_field: variant} if variant else {"kind": kind}
 
 
 def _small_hold_out(options: Namespace, protocol: str | None) -> dict[str, int]:

@@ -78,7 +78,7 @@ def eeg_sequences(corpus: "CorpusConfig") -> Parts:
 
 
 def all_sequences(corpus: "CorpusConfig") -> Parts:
-    """Segments for networks over time, of all sensors in tokens of 10 s, which a heart needs; EEG alone: 2 s."""
+    """Segments for networks over time, all sensors in tokens of 10 s, which a heart needs; EEG alone: 2 s."""
     if corpus.kind in EEG_ALONE:
         return _cut(corpus, {"segment_s": 20.0, "hop_s": 5.0, "token_s": 2.0})
     length_s, hop_s = (30.0, 5.0) if corpus.kind in EEG_CORPORA else (60.0, 30.0)
@@ -181,7 +181,8 @@ def _gru_clean(corpus: "CorpusConfig") -> Parts:
     from emo_ray.training.optimizer import OptimizerConfig
 
     usual = default_extraction(corpus)
-    spectra = usual if isinstance(usual, StftTokens) else StftTokens(cleaning=getattr(usual, "cleaning", {}))
+    cleaning = getattr(usual, "cleaning", {})
+    spectra = usual if isinstance(usual, StftTokens) else StftTokens(cleaning=cleaning, hop_s=5.0)
     return {
         "extraction": spectra,
         "model": {"kind": "gru_xnet"},
@@ -203,6 +204,7 @@ GRU_PICTURES = {"deap": (256, 63.0, 63.0), "gameemo": (128, 5.0, 2.5), "seed_iv"
 
 def _gru_published(corpus: "CorpusConfig") -> Parts:
     from emo_ray.extraction.stft_tokens import StftTokens
+    from emo_ray.models.gru_xnet import GruXNetConfig
     from emo_ray.training.published import published_training
 
     if corpus.kind not in GRU_PICTURES:
@@ -216,7 +218,7 @@ def _gru_published(corpus: "CorpusConfig") -> Parts:
             hop_s=hop_s,
             baseline="include",
         ),
-        "model": {"kind": "gru_xnet", "variant": "dynamic"},
+        "model": GruXNetConfig.published("dynamic"),
         "training": published_training("gru-xnet"),
         "protocol": {"kind": "random_rows"},
         "procedure": {"kind": "published", "augment_first": True, "visible_padding": True},

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from jaxtyping import Bool, Float, Int
 from pydantic import BaseModel, ConfigDict
@@ -83,6 +84,8 @@ class ModelConfig(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str
+    variant_field: ClassVar[str] = "variant"
+    """Field that ``KIND:VARIANT`` on a command line names."""
 
     @property
     def n_context(self) -> int:

@@ -37,7 +37,7 @@ class CnnOptions:
     widths: tuple[int, ...] = WIDTHS
     norm: CnnNorm = "bn"
     impl: Impl = "chunked"
-    chunk: int = 2
+    chunk: int = 4
     shared: bool = False
 
 
@@ -46,16 +46,20 @@ class ElectrodeNorm(nn.Module):
 
     Batch norm looks at rows that have the electrode: a picture of zeros is no spectrum, but through biases
     and ReLU it would be a constant. Where less than two numbers are left it uses its running statistics.
+
+    Attributes
+    ----------
+    joined_moments : of several workers that share a batch: from count, mean and summed squares around it of
+        each unit here to those of the whole batch
     """
 
     running_mean: Tensor
     running_var: Tensor
-    joined_moments: JoinMoments | None = None
-    """From count, mean and summed squares of a share to those of the whole batch, where workers share it."""
 
     def __init__(self, n_electrodes: int, width: int, norm: CnnNorm) -> None:
         super().__init__()
         self.norm, self.width, self.momentum, self.eps = norm, width, 0.1, 1e-5  # torch's own
+        self.joined_moments: JoinMoments | None = None
         n_units = n_electrodes * width
         self.weight, self.bias = nn.Parameter(torch.ones(n_units)), nn.Parameter(torch.zeros(n_units))
         if norm == "bn":
@@ -93,10 +97,9 @@ class ElectrodeNorm(nn.Module):
     ) -> tuple[Float[Tensor, " units"], Float[Tensor, " units"]]:
         """Mean and variance over rows that have the electrode; moves the running ones towards them."""
         count = (present.sum(dim=0) * x.shape[2] * x.shape[3]).repeat_interleave(self.width)  # units
-        weights = present.to(x.dtype).repeat_interleave(self.width, dim=1)
-        mean = (x.sum(dim=(2, 3)) * weights).sum(dim=0) / count.clamp_min(1)
-        around = (x - mean[:, None, None]).square().sum(dim=(2, 3))  # batch units
-        squares = (around * weights).sum(dim=0)
+        rows = present.to(x.dtype).repeat_interleave(self.width, dim=1)  # batch units
+        mean = (x.sum(dim=(2, 3)) * rows).sum(dim=0) / count.clamp_min(1)
+        squares = ((x - mean[:, None, None]).square().sum(dim=(2, 3)) * rows).sum(dim=0)
         if self.joined_moments is not None:
             count, mean, squares = self.joined_moments(count, mean, squares)
         variance = squares / count.clamp_min(1)
@@ -107,7 +110,7 @@ class ElectrodeNorm(nn.Module):
         with torch.no_grad():
             running_mean.lerp_(mean, share)
             # without bias, as torch remembers it
-            running_variance.lerp_(variance * count / (count - 1).clamp_min(1), share)
+            running_variance.lerp_(squares / (count - 1).clamp_min(1), share)
         return chosen
 
 

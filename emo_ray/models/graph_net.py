@@ -22,9 +22,9 @@ class DgcnnConfig(ModelConfig):
     kind: Literal["dgcnn"] = "dgcnn"
     order: int = Field(2, ge=1, le=8, description="Chebyshev terms; k of them reach k - 1 connections far")
     filters: int = Field(32, ge=1, description="graph filters, which give as many features a node")
-    hidden: int = Field(64, ge=1, description="units of the dense layer over all nodes")
+    units: int = Field(64, ge=1, description="units of the dense layer over all nodes")
     dropout: float = Field(0.5, ge=0, lt=1, description="before and after the dense layer")
-    pool: Literal["mean", "attention"] = Field("mean", description="over the tokens of a segment")
+    token_pool: Literal["mean", "attention"] = Field("mean", description="over the tokens of a segment")
 
     def build(self, shape: SegmentShape) -> "Dgcnn":
         """Make the network."""
@@ -37,8 +37,8 @@ class DgcnnConfig(ModelConfig):
             dimensions={
                 "model.order": Choice(choices=(1, 2, 3, 4)),
                 "model.filters": Choice(choices=(16, 32, 64)),
-                "model.hidden": Choice(choices=(32, 64, 128)),
-                "model.pool": Choice(choices=("mean", "attention")),
+                "model.units": Choice(choices=(32, 64, 128)),
+                "model.token_pool": Choice(choices=("mean", "attention")),
                 "model.dropout": Uniform(low=0.0, high=0.6),
                 "training.optimizer.learning_rate": LogUniform(low=1e-4, high=1e-2),
                 "training.optimizer.weight_decay": LogUniform(low=1e-6, high=1e-2),
@@ -76,10 +76,10 @@ class Dgcnn(SegmentModel):
         grids = [_grid(shape, name) for name in self.modalities]
         self.graphs = nn.ModuleList(GraphConvolution(grid, config.order, config.filters) for grid in grids)
         widths = [grid.n_channels * config.filters for grid in grids]
-        self.pools = nn.ModuleList(TokenPool(config.pool, width, bidirectional=False) for width in widths)
+        self.pools = nn.ModuleList(TokenPool(config.token_pool, width, bidirectional=False) for width in widths)
         self.drop = nn.Dropout(config.dropout)
-        self.dense = dense_tower(sum(widths), (config.hidden,), (config.dropout,), norm=None)
-        self.readout = Readout(config.hidden, dict(shape.heads))
+        self.dense = dense_tower(sum(widths), (config.units,), (config.dropout,), norm=None)
+        self.readout = Readout(config.units, dict(shape.heads))
 
     def forward(self, x: Inputs, mask: Masks, facts: RowFacts | None = None) -> dict[str, Tensor]:
         """Heads by name, and the last hidden layer ``"emb"``."""

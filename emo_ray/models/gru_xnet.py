@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float
@@ -139,7 +139,7 @@ class GruXNet(SegmentModel):
             )
         self.modality, self.fusion = config.modality, config.fusion
         self.grid = picture_grid(shape, config.modality)
-        variant, options = VARIANTS[config.variant], config.cnn_options()
+        variant, options = VARIANTS[config.joint], config.cnn_options()
         self.cnns = ChannelCnns(self.grid.n_channels, options)
         self.cnn_dropout = nn.Dropout(config.cnn_dropout)
         n_bins, n_steps = self.grid.n_bins // SHRINK, shape.tokens[config.modality][0] // SHRINK
@@ -148,18 +148,18 @@ class GruXNet(SegmentModel):
             self.register_buffer("averaging", averaging(n_bins, variant.pooled_bins), persistent=False)
             n_bins = variant.pooled_bins
         n_fused = options.widths[-1] * n_bins * (self.grid.n_channels if config.fusion == "concat" else 1)
-        width = 2 * config.hidden
+        width = 2 * config.gru_units
         self.repeated = variant.repeated
         self.project = (
             nn.Linear(n_fused * (n_steps if self.repeated else 1), width) if variant.projected else None
         )
         self.recurrent = BothWaysGru(
-            width if variant.projected else n_fused, config.hidden, config.gru_layers, config.rnn_dropout
+            width if variant.projected else n_fused, config.gru_units, config.gru_layers, config.rnn_dropout
         )
         self.attention = SelfAttention(width, config.attention_heads, config.attention_dropout)
         head_dropouts = (config.head_dropout, config.head_dropout)
-        self.dense = dense_tower(width, (width, config.hidden), head_dropouts, norm=None)
-        self.readout = Readout(config.hidden, dict(shape.heads))
+        self.dense = dense_tower(width, (width, config.gru_units), head_dropouts, norm=None)
+        self.readout = Readout(config.gru_units, dict(shape.heads))
 
     def forward(self, x: Inputs, mask: Masks, facts: RowFacts | None = None) -> dict[str, Tensor]:
         """Heads by name, and the last dense layer ``"emb"``."""
@@ -224,7 +224,7 @@ def picture_grid(shape: SegmentShape, modality: str) -> FeatureGrid:
     if n_tokens < SHRINK:
         raise ConfigError(
             f"segments of {modality!r} have {n_tokens} tokens, too few for three poolings: cut longer "
-            f"segments (--set extraction.segment_s=10), or raise the tokens a segment. {advice}"
+            f"segments (extraction.segment_s=10), or raise the tokens a segment. {advice}"
         )
     return grid
 
@@ -232,8 +232,9 @@ def picture_grid(shape: SegmentShape, modality: str) -> FeatureGrid:
 class GruXNetConfig(ModelConfig):
     """Variant by name, widths and dropouts; the defaults are the recommended ones, not the published."""
 
+    variant_field: ClassVar[str] = "joint"  # "variant" is another network's, and one search may hold both
     kind: Literal["gru_xnet"] = "gru_xnet"
-    variant: VariantName = Field(
+    joint: VariantName = Field(
         "freqpool",
         description="freqpool: 4 bands a filter, then a linear layer; shared: with one CNN for all; "
         "projected: all bands; published are dynamic (all bands, no linear layer) and standard (no time)",
@@ -242,22 +243,22 @@ class GruXNetConfig(ModelConfig):
     cnn_mult: float = Field(1.0, gt=0, le=4, description="factor on 32, 64 and 128 filters")
     fusion: Fusion = Field("concat", description="electrodes side by side, or their mean where present")
     norm: CnnNorm = Field("bn", description="in the CNNs: over the batch, or over each picture")
-    hidden: int = Field(128, ge=1, description="GRU units a direction")
+    gru_units: int = Field(128, ge=1, description="GRU units a direction")
     gru_layers: int = Field(2, ge=1, le=4)
-    attention_heads: int = Field(4, ge=1, description="they share 2 * hidden units evenly")
+    attention_heads: int = Field(4, ge=1, description="they share 2 * gru_units evenly")
     cnn_dropout: float = Field(0.5, ge=0, lt=1, description="on the filters; published 0.5, as all are")
     rnn_dropout: float = Field(0.3, ge=0, lt=1, description="between GRU layers")
     attention_dropout: float = Field(0.3, ge=0, lt=1, description="on attention weights and what they find")
     head_dropout: float = Field(0.3, ge=0, lt=1, description="after each dense layer")
     impl: Impl = Field("chunked", description="how the CNNs are run: loop, grouped, chunked; all equal")
-    chunk: int = Field(2, ge=1, description="electrodes at a time where chunked")
+    chunk: int = Field(4, ge=1, description="electrodes at a time where chunked")
 
     @model_validator(mode="after")
     def _heads_share_the_units(self) -> "GruXNetConfig":
-        if 2 * self.hidden % self.attention_heads:
+        if 2 * self.gru_units % self.attention_heads:
             raise ValueError(
-                f"{self.attention_heads} attention heads do not share {2 * self.hidden} units evenly: "
-                "take a number of heads that divides 2 * hidden"
+                f"{self.attention_heads} attention heads do not share {2 * self.gru_units} units evenly: "
+                "take a number of heads that divides 2 * gru_units"
             )
         return self
 
@@ -265,12 +266,12 @@ class GruXNetConfig(ModelConfig):
     def published(cls, variant: VariantName = "dynamic", **changes: Any) -> "GruXNetConfig":
         """As published: every dropout is 0.5."""
         dropouts = dict.fromkeys(("cnn_dropout", "rnn_dropout", "attention_dropout", "head_dropout"), 0.5)
-        return cls.model_validate({"variant": variant, **dropouts, **changes})
+        return cls.model_validate({"joint": variant, **dropouts, **changes})
 
     def cnn_options(self) -> CnnOptions:
         """How the CNNs are built and run."""
         widths = tuple(max(1, round(width * self.cnn_mult)) for width in WIDTHS)
-        return CnnOptions(widths, self.norm, self.impl, self.chunk, VARIANTS[self.variant].shared)
+        return CnnOptions(widths, self.norm, self.impl, self.chunk, VARIANTS[self.joint].shared)
 
     def build(self, shape: SegmentShape) -> GruXNet:
         """Make the network."""
@@ -282,8 +283,8 @@ class GruXNetConfig(ModelConfig):
         augmented = {"training.augmentation.ratio": (1.0, 2.0)}
         return SearchSpace(
             dimensions={
-                "model.variant": Choice(choices=("dynamic", "freqpool", "shared")),
-                "model.hidden": Choice(choices=(64, 128, 256)),
+                "model.joint": Choice(choices=("dynamic", "freqpool", "shared")),
+                "model.gru_units": Choice(choices=(64, 128, 256)),
                 "model.gru_layers": Integer(low=1, high=3),
                 "model.attention_heads": Choice(choices=(1, 2, 4, 8)),
                 "model.cnn_mult": Choice(choices=(0.5, 1.0)),

@@ -69,18 +69,18 @@ ROWS = {
         one_token=False,
     ),
     "dgcnn": Row(DgcnnConfig()),
-    "dgcnn-grid": Row(DgcnnConfig(order=4, pool="attention"), PICTURES),
+    "dgcnn-grid": Row(DgcnnConfig(order=4, token_pool="attention"), PICTURES),
     "dgcnn-alone": Row(DgcnnConfig(order=1)),
     "eegnet": Row(EegNetConfig(), RAW),
     "eegnet-tokens": Row(EegNetConfig(modality="ecg")),
     **{
-        f"gru_xnet-{name}": Row(GruXNetConfig(hidden=16, cnn_mult=0.25, **options), PICTURES, one_token=False)
+        f"gru_xnet-{name}": Row(GruXNetConfig(gru_units=16, cnn_mult=0.25, **options), PICTURES, one_token=False)
         for name, options in {
             "freqpool": {},
-            "dynamic": {"variant": "dynamic", "impl": "loop"},
-            "standard": {"variant": "standard", "impl": "grouped"},
-            "projected": {"variant": "projected", "norm": "gn"},
-            "shared": {"variant": "shared", "fusion": "mean", "gru_layers": 1},
+            "dynamic": {"joint": "dynamic", "impl": "loop"},
+            "standard": {"joint": "standard", "impl": "grouped"},
+            "projected": {"joint": "projected", "norm": "gn"},
+            "shared": {"joint": "shared", "fusion": "mean", "gru_layers": 1},
         }.items()
     },
     "mlp": Row(MlpConfig()),

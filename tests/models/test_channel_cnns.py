@@ -9,7 +9,7 @@ from torch.nn import functional
 from torch.testing import assert_close
 
 from emo_ray.models.blocks import count_weights
-from emo_ray.models.channel_cnns import ChannelCnns, CnnOptions, pooled
+from emo_ray.models.channel_cnns import ChannelCnns, CnnOptions, ElectrodeNorm, pooled
 
 SMALL = CnnOptions(widths=(4, 6, 8), impl="loop", chunk=2)
 N_ELECTRODES = 5  # no multiple of a chunk
@@ -134,3 +134,27 @@ def test_pooling_on_a_gpu_is_that_of_a_cpu():
         is_cuda = True
 
     assert torch.equal(pooled(x.as_subclass(OnGpu)).as_subclass(torch.Tensor), functional.max_pool2d(x, 2))
+
+
+def test_workers_that_join_their_moments_have_the_norm_of_the_whole_batch():
+    norm, alone = (ElectrodeNorm(2, 3, "bn").train() for _ in range(2))
+    x = torch.randn(7, 6, 4, 4, generator=torch.Generator().manual_seed(1))
+    present, heard = montages()[:, [0, 2]], []
+    expected = alone(x, present, slice(0, 6))
+
+    def join(n, mean, squares):  # Chan et al.: the pooled mean, and the squares around it
+        n_other, mean_other, squares_other = heard[0]
+        total = n + n_other
+        return (
+            total,
+            (n * mean + n_other * mean_other) / total,
+            squares + squares_other + ((mean - mean_other).square() * n * n_other / total),
+        )
+
+    norm.joined_moments = lambda *own: heard.append(own) or own
+    norm(x[4:], present[4:], slice(0, 6))
+    norm.joined_moments = join
+    norm.running_mean.zero_()
+    norm.running_var.fill_(1)
+    assert_close(norm(x[:4], None, slice(0, 6)), expected[:4], atol=1e-5, rtol=0)
+    assert_close(norm.state_dict(), alone.state_dict(), atol=1e-5, rtol=0)

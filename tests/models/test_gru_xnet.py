@@ -10,7 +10,7 @@ from emo_ray.models.base import SegmentShape
 from emo_ray.models.blocks import count_weights
 from emo_ray.models.gru_xnet import BothWaysGru, GruXNetConfig, SelfAttention, averaging
 
-SMALL = {"hidden": 16, "cnn_mult": 0.25}
+SMALL = {"gru_units": 16, "cnn_mult": 0.25}
 TABLE = {  # weights for two classes, pictures of 129 x 126: GAMEEMO, DEAP, SEED-IV
     "dynamic": (24_082_690, 54_070_402, 104_049_922),
     "standard": (112_359_938, 255_593_858, 494_317_058),
@@ -74,18 +74,18 @@ def test_attention_has_263680_weights():
 
 def test_published_drops_half_everywhere():
     config = GruXNetConfig.published()
-    assert config.variant == "dynamic"
+    assert config.joint == "dynamic"
     assert {getattr(config, f"{part}_dropout") for part in ("cnn", "rnn", "attention", "head")} == {0.5}
 
 
 @pytest.mark.parametrize("variant", ["dynamic", "shared"])
 @pytest.mark.parametrize("train", [True, False], ids=["train", "eval"])
 def test_ways_to_run_the_cnns_give_the_same(variant, train):
-    (x, mask), reference = pictures(6), net(variant=variant, impl="loop")
+    (x, mask), reference = pictures(6), net(joint=variant, impl="loop")
     x["eeg"][3:, :, 9:18] = 0  # one electrode of three is absent
     outputs = []
     for impl in ("loop", "grouped", "chunked"):
-        model = net(variant=variant, impl=impl, chunk=2)
+        model = net(joint=variant, impl=impl, chunk=2)
         model.load_state_dict(reference.state_dict())
         torch.manual_seed(5)  # dropout
         outputs.append(model.train(train)(x, mask))
@@ -106,7 +106,7 @@ def test_rows_of_mixed_montages_do_not_see_each_other(fusion):
 
 
 def test_one_network_serves_montages_of_any_size_by_the_mean():
-    small, large = net(3, variant="shared", fusion="mean"), net(5, variant="shared", fusion="mean")
+    small, large = net(3, joint="shared", fusion="mean"), net(5, joint="shared", fusion="mean")
     large.load_state_dict(small.state_dict())
     x, mask = pictures(4)
     wide = {"eeg": functional.pad(x["eeg"], (0, 2 * 9))}  # two electrodes more, absent
@@ -114,7 +114,7 @@ def test_one_network_serves_montages_of_any_size_by_the_mean():
 
 
 def test_absent_electrodes_change_nothing_in_training():
-    one, other = net(variant="freqpool", cnn_dropout=0.0), net(variant="freqpool", cnn_dropout=0.0)
+    one, other = net(joint="freqpool", cnn_dropout=0.0), net(joint="freqpool", cnn_dropout=0.0)
     x, mask = pictures(6)
     x["eeg"][3:, :, 9:18] = 0
     one.train()(x, mask)
@@ -173,7 +173,7 @@ def test_segments_that_are_no_pictures_are_refused_with_the_next_step(shape, mes
 
 def test_heads_that_do_not_share_the_units_are_refused():
     with pytest.raises(ValueError, match="take a number of heads that divides"):
-        GruXNetConfig(hidden=10, attention_heads=8)
+        GruXNetConfig(gru_units=10, attention_heads=8)
 
 
 def test_autocast_trains_with_absent_electrodes():
