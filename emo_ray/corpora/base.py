@@ -11,7 +11,7 @@ from emo_ray.corpora.declared import Declaration
 from emo_ray.corpora.recording import SubjectRecordings
 from emo_ray.tasks.base import TaskConfig
 
-PLACES = {"path", "ratings"}
+PLACES = {"path", "ratings", "folders"}
 """Fields of corpora that say where files lie: what counts is what the files hold."""
 
 

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from emo_ray.config_errors import explain, suggestion
 from emo_ray.corpora.base import CorpusConfig
 from emo_ray.corpora.layout import read_layout
+from emo_ray.corpora.multi import Multi
 from emo_ray.corpora.registry import CORPORA
 from emo_ray.errors import ConfigError
 
@@ -66,9 +67,10 @@ def corpus_of_kind(place: Path, kind: str) -> CorpusConfig:
 
 
 def recognised(place: Path) -> tuple[CorpusConfig, ...]:
-    """Every corpus that a folder or file could be."""
-    found = (kind.recognise(place) for kind in CORPORA.values())
-    return tuple(corpus for corpus in found if corpus is not None)
+    """Every corpus that a folder or file could be; of data sets side by side, only all of them together."""
+    found = [corpus for kind in CORPORA.values() if (corpus := kind.recognise(place)) is not None]
+    within = {name for corpus in found if isinstance(corpus, Multi) for name in corpus.members}
+    return tuple(corpus for corpus in found if corpus.kind not in within)
 
 
 def with_settings(corpus: CorpusConfig, fields: Mapping[str, Any]) -> CorpusConfig:

@@ -15,6 +15,7 @@ from emo_ray.corpora.empatica import EmpaticaFolders
 from emo_ray.corpora.fake import FakeCorpus
 from emo_ray.corpora.feature_table import FeatureTable
 from emo_ray.corpora.gameemo import Gameemo
+from emo_ray.corpora.multi import Multi
 from emo_ray.corpora.phyfusionnet_table import PhyFusionNetTable
 from emo_ray.corpora.ppb_emo import PpbEmo
 from emo_ray.corpora.seed import Seed
@@ -33,6 +34,7 @@ AnyCorpus = Annotated[
     | FakeCorpus
     | FeatureTable
     | Gameemo
+    | Multi
     | PhyFusionNetTable
     | PpbEmo
     | Seed
@@ -53,6 +55,7 @@ CORPORA: Mapping[str, type[CorpusConfig]] = {
     "fake": FakeCorpus,
     "feature_table": FeatureTable,
     "gameemo": Gameemo,
+    "multi": Multi,
     "phyfusionnet_table": PhyFusionNetTable,
     "ppb_emo": PpbEmo,
     "seed": Seed,

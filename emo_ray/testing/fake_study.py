@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float, Float32
 
 from emo_ray.corpora.recording import RejectedTrial
+from emo_ray.experiment import Column
 from emo_ray.results.pooling import NETWORK
 from emo_ray.results.run_result import RunRecord
 from emo_ray.results.study_results import StudyResults
@@ -34,18 +35,20 @@ class FakeStudyConfig:
     failed, missing : subjects whose run has failed, or has no record yet
     skill : of the network; the linear reference has 0.6
     subjects_a_fold : more than 1 makes hold-out folds
+    probes : name of a probe, and how much of the target is in what it says
     """
 
     task: Literal["emotion", "affect"] = "emotion"
     n_subjects: int = 12
     failed: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
-    columns: tuple[Literal["nested", "flat", "transductive"], ...] = ("flat",)
+    columns: tuple[Column, ...] = ("flat",)
     skill: float = 1.0
     subjects_a_fold: int = 1
     n_segments: int = 60
     n_epochs: int = 20
     seed: int = 0
+    probes: tuple[tuple[str, float], ...] = ()
 
 
 def fake_subjects(n_subjects: int) -> tuple[str, ...]:
@@ -133,6 +136,7 @@ def _fake_run(folder: Path, config: FakeStudyConfig, planned: tuple[str, str, tu
         started_unix=started,
         host="host-a",
         versions={"numpy": "2.4.0", "torch": "2.13.0"},
+        leaks={"weights": fold, "scaler": fold[:1]} if column == "published" else {},
         **common,
     )
 
@@ -155,7 +159,7 @@ def _write_predictions(
     targets = {head.name: _target(head, n_rows, rng) for head in heads}
     columns |= {f"target/{name}": values for name, values in targets.items()}
     scores = {}
-    for model, skill in (SKILL | {NETWORK: config.skill}).items():
+    for model, skill in (SKILL | {NETWORK: config.skill} | dict(config.probes)).items():
         predictions = {head.name: _predict(head, targets[head.name], skill, rng) for head in heads}
         prefix = "prediction" if model == NETWORK else f"reference/{model}/prediction"
         for head in heads:

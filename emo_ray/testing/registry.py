@@ -10,6 +10,7 @@ from emo_ray.testing.dreamer_files import DreamerFiles
 from emo_ray.testing.eegmat_files import EegmatFiles
 from emo_ray.testing.empatica_files import EmpaticaFiles
 from emo_ray.testing.gameemo_files import GameemoFiles
+from emo_ray.testing.multi_files import MultiFiles
 from emo_ray.testing.ppb_emo_files import PhyFusionNetFiles, PpbEmoFiles
 from emo_ray.testing.seed_files import SeedFiles
 from emo_ray.testing.seed_iv_files import SeedIVFiles
@@ -25,6 +26,7 @@ WRITERS: Mapping[str, type[CorpusFiles]] = {
     "eegmat": EegmatFiles,
     "empatica": EmpaticaFiles,
     "gameemo": GameemoFiles,
+    "multi": MultiFiles,
     "phyfusionnet_table": PhyFusionNetFiles,
     "ppb_emo": PpbEmoFiles,
     "seed": SeedFiles,

@@ -42,6 +42,7 @@ ROWS = (
     Row("empatica"),
     Row("gameemo"),
     Row("gameemo", files={"formats": ("mat",)}, corpus={"content": "raw"}),
+    Row("multi"),
     Row("phyfusionnet_table"),
     Row("phyfusionnet_table", corpus={"content": "raw"}),
     Row("ppb_emo"),
