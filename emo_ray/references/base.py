@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 from jaxtyping import Float32, Int
 
-from emo_ray.models.blocks import masked_mean
+from emo_ray.models.blocks import by_segment, masked_mean
 from emo_ray.training.data import SegmentData
 
 
@@ -25,13 +25,15 @@ class Reference(Protocol):
 def token_means(data: SegmentData, rows: Int[np.ndarray, " rows"]) -> Float32[np.ndarray, "rows features"]:
     """Standardised features of all modalities side by side, each the mean over its valid tokens.
 
-    With one token this is the token itself. What is undefined or masked is 0, the train mean.
+    With one token this is the token itself. What is undefined or masked is 0, the train mean. Earlier
+    segments that the network is shown stand beside it, each a mean of its own.
     """
     parts = []
     for chunk in data.pieces(rows):
         batch = data.batch(chunk)
         # batch features, a modality: the same standardised values as the network is given
-        means = [masked_mean(batch.x[name], batch.mask[name]).numpy() for name in data.values]
+        segments = [by_segment(batch.x[name], batch.mask[name], 1 + data.n_context) for name in data.values]
+        means = [masked_mean(x, mask).view(len(chunk), -1).numpy() for x, mask in segments]
         # chunks bound the memory: features of all tokens of all rows need not be there at once
         parts.append(np.concatenate(means, axis=1))
     return np.concatenate(parts)

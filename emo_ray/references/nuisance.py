@@ -1,4 +1,4 @@
-"""Nuisance: how far one gets without any feature, from the clock and the number of live sensors alone.
+"""Nuisance: how far one gets without any feature, from clock, length, place and live sensors together.
 
 Where every subject goes through the conditions in one order, a clock recognises the condition, and so
 does any feature that drifts with time. A network that does not beat this probe may have learnt the
@@ -12,13 +12,18 @@ from jaxtyping import Float32, Int
 
 from emo_ray.errors import TrainingError
 from emo_ray.processes import one_thread
+from emo_ray.store.segment_table import NUISANCE
 from emo_ray.tasks.base import Head
 from emo_ray.training.data import SegmentData
+
+N_ORDERED = NUISANCE.index("clip")  # columns before it are numbers, whose order means something
 
 
 @dataclass(frozen=True)
 class Nuisance:
     """A shallow decision tree on `SegmentData.nuisance`: clocks tell by their place, not by a slope.
+
+    It is not told which clip is shown: where the label belongs to the clip, that would be the answer.
 
     Attributes
     ----------
@@ -48,7 +53,7 @@ class Nuisance:
             for head in data.heads:
                 target = data.targets[head.name][train_rows]
                 known = np.isfinite(target)
-                x, asked = data.nuisance[train_rows[known]], data.nuisance[test_rows]
+                x, asked = (data.nuisance[rows, :N_ORDERED] for rows in (train_rows[known], test_rows))
                 predictions[head.name] = self._predict(head, x, target[known], asked, seed)
         return predictions
 

@@ -30,7 +30,7 @@ from emo_ray.results.study_results import StudyResults
 from emo_ray.results.summary import Section, Summary
 from emo_ray.tasks.base import Head
 from emo_ray.training.metrics import direction_of
-from emo_ray.training.scalars import write_scalars
+from emo_ray.training.scalars import Scalars
 
 NOTES = (
     "metrics are of test segments of all folds together; the report has intervals over subjects",
@@ -84,7 +84,7 @@ def _write_section(
     for record in records:
         # Names of subjects hold a slash, and come from the plan, not from a file.
         run = folder / "runs" / "+".join(record.subjects[:3]).replace("/", "_")
-        write_scalars(run, record.history)
+        _write_scalars(run, record)
         written.append(run)
     console = results.folder / CONSOLE
     if console.exists():
@@ -95,6 +95,16 @@ def _write_section(
     file = folder / "experiment_summary.json"
     write_atomically(file, json.dumps(content, indent=2, allow_nan=False))
     return [*written, file]
+
+
+def _write_scalars(folder: Path, record: RunRecord) -> None:
+    # TensorBoard shows all files of a folder: those of an earlier time would double every curve.
+    for old in folder.glob("events.out.*"):
+        old.unlink()
+    with Scalars(folder) as scalars:
+        for entry in record.history:
+            sides = {side: entry.get(side) or {} for side in ("train", "validation")}
+            scalars.report(int(entry["epoch"]), sides, record.best_epoch)
 
 
 def best_validated(records: Sequence[RunRecord], metric: str) -> RunRecord:

@@ -1,17 +1,24 @@
 """What a report says: sentences and tables of plain strings, before any form dresses them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from emo_ray.references.probes import PREFIX
 from emo_ray.results.pooling import NETWORK
 from emo_ray.results.statistics import OverSubjects
 from emo_ray.results.summary import Section, SubjectRow, Summary
-from emo_ray.results.verdict import LEVEL, MIN_SUBJECTS
+from emo_ray.results.verdict import LEVEL, MIN_SUBJECTS, best_unbeaten
 
 COLUMN_MEANS = {
     "nested": "hyperparameters chosen inside each training set",
     "flat": "one configuration shared by all folds",
     "transductive": "unlabelled data of the test subject was used, for instance to normalise it",
+    "published": "trained and tested as published",
 }
+PUBLISHED_LABEL = "published procedure, leaks included: not a result"
+MAIN_METRICS = ("balanced_accuracy", "macro_f1", "f1", "auroc", "accuracy", "ccc", "mae", "r2", "rmse")
+N_MAIN = 3
+"""Metrics beside the primary one where there is no room for all: the first of these that a study has."""
 UNDEFINED = "-"
 
 RULE = (
@@ -58,17 +65,36 @@ def shown_name(metric: str) -> str:
     return metric.replace("_", " ")
 
 
+def reference_names(section: Section) -> tuple[str, ...]:
+    """The models to beat that see signals, or answer as one without any; the probes are apart."""
+    return tuple(name for name in section.models if name != NETWORK and not name.startswith(PREFIX))
+
+
+def probe_names(section: Section) -> tuple[str, ...]:
+    """The references that are told one nuisance each."""
+    return tuple(name for name in section.models if name.startswith(PREFIX))
+
+
+def main_metrics(summary: Summary, section: Section) -> tuple[str, ...]:
+    """The primary metric and three others over all heads; then the PR-AUC of every single event."""
+    bare = [name for name in MAIN_METRICS if name in section.models[NETWORK]]
+    others = [name for name in bare if name != summary.primary_metric][:N_MAIN]
+    heads = [name.removesuffix("/rate") for name in section.models[NETWORK] if name.endswith("/rate")]
+    events = [f"{head}/pr_auc" for head in heads]
+    return tuple(dict.fromkeys((summary.primary_metric, *others, *events)))
+
+
 def section_title(section: Section) -> str:
     """Column, what it means, and which candidate."""
     title = f"{section.column}: {section.model} (candidate {section.candidate})"
-    return f"{title}, PUBLISHED PROCEDURE" if section.procedure == "published" else title
+    return f"{title}, {PUBLISHED_LABEL}" if section.procedure == "published" else title
 
 
 def section_lines(summary: Summary, section: Section) -> tuple[str, ...]:
     """Sentences that stand above the tables of one section: what, how complete, and the verdict."""
     lines = [f"Column {section.column}: {COLUMN_MEANS[section.column]}.", section.completeness]
     if section.procedure == "published":
-        lines.append("This reproduces a published procedure with its flaws: it is not a result.")
+        lines.append(_leak_line(section))
     # Whoever picks one of them picks by test scores.
     rivals = sum(other.column == section.column for other in summary.sections)
     if rivals > 1:
@@ -77,6 +103,14 @@ def section_lines(summary: Summary, section: Section) -> tuple[str, ...]:
             f"looks better than it is."
         )
     return (*lines, section.verdict.sentence)
+
+
+def _leak_line(section: Section) -> str:
+    opening = f"{PUBLISHED_LABEL[0].upper()}{PUBLISHED_LABEL[1:]}."
+    if not section.leaks:
+        return f"{opening} No run has told yet what has seen its test subjects."
+    seen = ", ".join(f"{thing} ({count})" for thing, count in section.leaks.items())
+    return f"{opening} Fitted things that have seen test subjects, and how many of them: {seen}."
 
 
 def headline(summary: Summary) -> str:
@@ -116,6 +150,8 @@ def score_sentence(summary: Summary, section: Section) -> str:
     name = shown_name(summary.primary_metric)
     if row is None or row.mean is None:
         return f"{section.column}: no {name} yet."
+    if section.procedure == "published":
+        return f"{section.column}: {name} {number(row.mean)} ({PUBLISHED_LABEL})."
     return (
         f"{section.column}: {name} {number(row.mean)}, 95 % interval {interval(row)} over "
         f"{row.n_subjects} subjects; {_standing(section)}."
@@ -134,6 +170,8 @@ def _standing(section: Section) -> str:
         for outcome in words
     }
     told = [f"{words[outcome]} {', '.join(names)}" for outcome, names in found.items() if names]
+    best = best_unbeaten(section.verdict.probes)
+    told += [f"does not beat {best.reference}, which sees no signal"] if best else []
     return "; ".join(told) or "compared with no reference"
 
 
@@ -141,9 +179,9 @@ def score_table(section: Section, metric: str) -> Table:
     """The network and its references on one metric, with what the comparison came to."""
     compared = {comparison.reference: comparison for comparison in section.verdict.comparisons}
     rows = []
-    for model, metrics in section.models.items():
+    for model in (NETWORK, *reference_names(section)):
         # The network is compared with the others, and so has no comparison of its own.
-        row, comparison = metrics.get(metric), compared.get(model)
+        row, comparison = section.models[model].get(metric), compared.get(model)
         if row is not None:
             cells = (number(row.mean), number(row.sd), interval(row), number(row.pooled), str(row.n_subjects))
             p, outcome = (p_value(comparison.p_better), comparison.outcome) if comparison else ("", "")
@@ -152,14 +190,18 @@ def score_table(section: Section, metric: str) -> Table:
     return Table(header, tuple(rows))
 
 
-def metric_table(section: Section, *, pooled_references: bool = True) -> Table:
-    """Every metric of the network: mean, interval, pooled; and means of the references beside it."""
-    references = [name for name in section.models if name != NETWORK]
+def metric_table(
+    section: Section, *, pooled_references: bool = True, metrics: Sequence[str] | None = None
+) -> Table:
+    """Every metric of the network, or some: mean, interval, pooled; and means of the references beside it."""
+    references = reference_names(section)
     header = ["metric", "network", "sd", "95 % interval", "pooled"]
     for name in references:
         header += [name, f"{name} pooled"] if pooled_references else [name]
     rows = []
     for metric, row in section.models[NETWORK].items():
+        if metrics is not None and metric not in metrics:
+            continue
         cells = [shown_name(metric), number(row.mean), number(row.sd), interval(row), number(row.pooled)]
         for name in references:
             other = section.models[name].get(metric)
@@ -177,9 +219,9 @@ def small_print(table: Table, metric: str = "") -> tuple[str, ...]:
 
 def subject_table(summary: Summary, section: Section) -> Table:
     """One row a test subject of a run; a failed or missing run keeps its row, and is told in a column."""
-    references = [name for name in section.models if name != NETWORK]
+    references = reference_names(section)
     # No metrics of single heads (with a "/"): the table would not fit a page.
-    others = [m for m in section.models[NETWORK] if m != summary.primary_metric and "/" not in m]
+    others = [m for m in main_metrics(summary, section) if m != summary.primary_metric and "/" not in m]
     holes = section.counts.finished < section.counts.planned
     header = ["subject", *(["status"] if holes else []), shown_name(summary.primary_metric), *references]
     header += [*map(shown_name, others), "segments", "best epoch", "seconds"]
@@ -192,7 +234,7 @@ def subject_table(summary: Summary, section: Section) -> Table:
 
 
 def _subject_cells(
-    summary: Summary, row: SubjectRow, references: list[str], others: list[str]
+    summary: Summary, row: SubjectRow, references: Sequence[str], others: Sequence[str]
 ) -> tuple[str, ...]:
     primary = summary.primary_metric
     scores = [row.scores.get(primary)]

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from emo_ray.reports.content import shown_name
+from emo_ray.reports.content import reference_names, shown_name
 from emo_ray.reports.drawing import (
     HOLE_COLOUR,
     NETWORK_COLOUR,
@@ -58,7 +58,8 @@ def section_figures(results: StudyResults, summary: Summary, section: Section) -
 def subject_bars(section: Section, metric: str, name: str) -> Figure:
     """The network against the linear reference, a pair of bars a subject; holes are named, not left out."""
     subjects = list(dict.fromkeys(row.subject for row in section.subjects))
-    reference = "linear" if "linear" in section.models else list(section.models)[-1]
+    references = (NETWORK, *reference_names(section))
+    reference = "linear" if "linear" in references else references[-1]
     drawing, (axes,) = canvas(height_in=1.3 + 0.28 * len(subjects))
     places = np.arange(len(subjects))
     for model, offset, colour in ((NETWORK, -0.19, NETWORK_COLOUR), (reference, 0.19, REFERENCE_COLOUR)):

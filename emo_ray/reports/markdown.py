@@ -20,6 +20,14 @@ from emo_ray.reports.content import (
 from emo_ray.reports.drawing import Figure
 from emo_ray.reports.grouping import notes_table, rejected_table
 from emo_ray.reports.setting import own_setting, setting_table
+from emo_ray.reports.side_tables import (
+    GAP_TITLE,
+    PROBE_TITLE,
+    class_tables,
+    gap_table,
+    probe_note,
+    probe_table,
+)
 from emo_ray.results.summary import Section, Summary
 
 
@@ -34,6 +42,7 @@ def markdown_report(
     """
     parts = [f"# {plain(summary.name)}", f"**{plain(headline(summary))}**"]
     parts += ["## Setting", markdown_table(setting_table(summary)), *chosen]
+    parts += _if_any(GAP_TITLE, gap_table(summary))
     for section in summary.sections:
         parts += _section(summary, section, figures.get(section.candidate, ()))
     parts += _if_any("Failed runs", failure_table(summary))
@@ -53,6 +62,7 @@ def _section(summary: Summary, section: Section, figures: Sequence[Figure]) -> l
         scores, metrics = score_table(section, primary), metric_table(section)
         parts += [f"### {plain(shown_name(primary))}", markdown_table(scores)]
         parts += _small((RULE, *small_print(scores, primary)))
+        parts += _beside(section, primary)
         parts += [
             "### All metrics, means over subjects",
             markdown_table(metrics),
@@ -60,6 +70,15 @@ def _section(summary: Summary, section: Section, figures: Sequence[Figure]) -> l
         ]
         parts += [f"![{plain(figure.caption)}](figures/{figure.name}.png)" for figure in figures]
     return [*parts, "### Subjects", markdown_table(subjects), *_small(small_print(subjects, primary))]
+
+
+def _beside(section: Section, primary: str) -> list[str]:
+    probes, parts = probe_table(section, primary), []
+    if probes.rows:
+        parts += [f"### {PROBE_TITLE}", markdown_table(probes), *_small((probe_note(section, primary),))]
+    for head, table in class_tables(section):
+        parts += [f"### Classes of {plain(head)}, over all segments", markdown_table(table)]
+    return parts
 
 
 def _small(lines: Sequence[str]) -> list[str]:

@@ -21,6 +21,14 @@ from emo_ray.reports.content import (
 from emo_ray.reports.drawing import DPI, Figure
 from emo_ray.reports.grouping import notes_table, rejected_table
 from emo_ray.reports.setting import own_setting, setting_table
+from emo_ray.reports.side_tables import (
+    GAP_TITLE,
+    PROBE_TITLE,
+    class_tables,
+    gap_table,
+    probe_note,
+    probe_table,
+)
 from emo_ray.results.summary import Section, Summary
 
 STYLE = """
@@ -77,6 +85,7 @@ def html_report(summary: Summary, figures: Mapping[str, Sequence[Figure]], chose
     """
     body = [f"<h1>{escape(summary.name)}</h1>", f'<p class="headline">{escape(headline(summary))}</p>']
     body += ["<h2>Setting</h2>", html_table(setting_table(summary), words=True), *chosen]
+    body += _if_any(GAP_TITLE, gap_table(summary))
     for section in summary.sections:
         body += _section(summary, section, figures.get(section.candidate, ()))
     body += _if_any("Failed runs", failure_table(summary))
@@ -106,10 +115,20 @@ def _section(summary: Summary, section: Section, figures: Sequence[Figure]) -> l
         scores, metrics = score_table(section, primary), metric_table(section)
         parts += [f"<h3>{escape(shown_name(primary))}</h3>", html_table(scores)]
         parts += _small((RULE, *small_print(scores, primary)))
+        parts += _beside(section, primary)
         parts += ["<h3>All metrics, means over subjects</h3>", html_table(metrics)]
         parts += _small(small_print(metrics))
         parts += [html_figure(figure) for figure in figures]
     return [*parts, "<h3>Subjects</h3>", html_table(subjects), *_small(small_print(subjects, primary))]
+
+
+def _beside(section: Section, primary: str) -> list[str]:
+    probes, parts = probe_table(section, primary), []
+    if probes.rows:
+        parts += [f"<h3>{PROBE_TITLE}</h3>", html_table(probes), *_small((probe_note(section, primary),))]
+    for head, table in class_tables(section):
+        parts += [f"<h3>Classes of {escape(head)}, over all segments</h3>", html_table(table)]
+    return parts
 
 
 def _small(lines: Sequence[str]) -> list[str]:
@@ -118,7 +137,7 @@ def _small(lines: Sequence[str]) -> list[str]:
 
 def _sentence(line: str) -> str:
     # The openings of an incomplete section and of a published procedure.
-    is_warning = line.startswith(("INCOMPLETE", "This reproduces"))
+    is_warning = line.startswith(("INCOMPLETE", "Published procedure"))
     return f'<p class="hole">{escape(line)}</p>' if is_warning else f"<p>{escape(line)}</p>"
 
 

@@ -8,6 +8,7 @@ from emo_ray.reports.content import (
     failure_table,
     holes,
     leaks,
+    main_metrics,
     metric_table,
     score_table,
     section_lines,
@@ -17,6 +18,7 @@ from emo_ray.reports.content import (
 )
 from emo_ray.reports.grouping import rejected_table
 from emo_ray.reports.setting import setting_table
+from emo_ray.reports.side_tables import GAP_TITLE, PROBE_TITLE, gap_lines, probe_table
 from emo_ray.results.summary import Section, Summary
 
 WIDTH = 100
@@ -28,6 +30,8 @@ def results_table(summary: Summary) -> str:
     blocks = ["\n".join([f"{summary.name} | {summary.protocol} | {holes(summary)}", *_setting(summary)])]
     blocks += leaks(summary)
     blocks += [_section(summary, section) for section in summary.sections]
+    gaps = gap_lines(summary)
+    blocks += ["\n".join((f"== {GAP_TITLE}", *gaps))] if gaps else []
     blocks += [RULE if summary.counts.finished else "", _failures(summary), _rejected(summary)]
     return "\n\n".join(fit(block) for block in blocks if block) + "\n"
 
@@ -43,15 +47,25 @@ def _section(summary: Summary, section: Section) -> str:
     if section.counts.finished:
         lines += ["", f"{shown_name(summary.primary_metric)} ({arrow})"]
         lines += aligned(score_table(section, summary.primary_metric))
-        # With pooled scores of every reference it would not fit the width.
-        metrics = metric_table(section, pooled_references=False)
-        lines += [
-            "",
-            "means of all metrics",
-            *aligned(metrics),
-            *small_print(metrics, summary.primary_metric),
-        ]
+        lines += _probes(summary, section)
+        # With pooled scores of every reference, or with every metric, it would not fit the width.
+        main = main_metrics(summary, section)
+        metrics = metric_table(section, pooled_references=False, metrics=main)
+        lines += ["", "means of main metrics", *aligned(metrics)]
+        lines += small_print(metrics, summary.primary_metric)
     return "\n".join(lines)
+
+
+def _probes(summary: Summary, section: Section) -> list[str]:
+    table = probe_table(section, summary.primary_metric)
+    if not table.rows:
+        return []
+    # without the columns that tell what a probe is told, and the interval of the difference
+    kept = (0, 2, 3, 4, 6, 7)
+    short = Table(
+        tuple(table.header[i] for i in kept), tuple(tuple(row[i] for i in kept) for row in table.rows)
+    )
+    return ["", PROBE_TITLE, *aligned(short)]
 
 
 def _failures(summary: Summary) -> str:

@@ -148,7 +148,7 @@ def _restored(name: str, value: Any) -> Any:
     # JSON knows neither tuples nor NaN.
     if name in _TUPLES:
         return tuple(value)
-    if name == "lineage":
+    if name in ("lineage", "leaks"):
         return {thing: tuple(subjects) for thing, subjects in value.items()}
     if name == "scores":
         return _nan_for_null(value)

@@ -6,20 +6,21 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Shaped
 
+from emo_ray.references.probes import PROBES
 from emo_ray.results.study_results import StudyResults
 from emo_ray.tasks.base import Head
-from emo_ray.training.metrics import score
+from emo_ray.training.metrics import decided_names, score
 
 NETWORK = "network"
 """Name of the model under study, beside the names of the references."""
 
-FAMILIAR_REFERENCES = ("majority", "prior", "linear")
+FAMILIAR_REFERENCES = ("majority", "prior", "linear", "svm", "forest", "nuisance")
 
 
 def in_reference_order(names: set[str]) -> tuple[str, ...]:
-    """The trivial references first, then the linear one, then all others by name."""
-    familiar = tuple(name for name in FAMILIAR_REFERENCES if name in names)
-    return familiar + tuple(sorted(names - set(familiar)))
+    """The trivial references first, then what sees features, then all others by name, the probes last."""
+    others = sorted(names - {*FAMILIAR_REFERENCES, *PROBES})
+    return tuple(name for name in (*FAMILIAR_REFERENCES, *others, *PROBES) if name in names)
 
 
 @dataclass(frozen=True)
@@ -56,16 +57,21 @@ class PooledPredictions:
         """Every metric of one model over all rows; events are decided at the threshold of their own run."""
         if model != NETWORK:
             # A reference that some runs lack is scored on the rows that it has.
-            known = self.rows(self._rows_of(model))
-            return score(heads, known.models[model], known.targets) if known.subject.size else {}
+            known = self._rows_of(model)
+            found, targets = (
+                {name: values[known] for name, values in part.items()}
+                for part in (self.models[model], self.targets)
+            )
+            return score(heads, found, targets) if known.any() else {}
         predictions = dict(self.models[NETWORK])
         scores = score(heads, predictions, self.targets)
-        # folds differ in their threshold, so decide first; only F1 looks at decisions
+        # folds differ in their threshold, so decide first; a ranking would be lost by that
         for name, thresholds in self.thresholds.items():
             predictions[name] = (predictions[name] >= thresholds).astype(np.float32)
         if self.thresholds:
             decided = score(heads, predictions, self.targets, dict.fromkeys(self.thresholds, 0.5))
-            scores |= {key: value for key, value in decided.items() if key.rsplit("/")[-1] == "f1"}
+            names = decided_names(heads)
+            scores |= {name: value for name, value in decided.items() if name in names}
         return scores
 
     def _rows_of(self, model: str) -> Bool[np.ndarray, " segments"]:

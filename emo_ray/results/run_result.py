@@ -35,6 +35,7 @@ class RunRecord:
     started_unix, host, attempt : when, where, and how many starts it took
     versions : of the libraries that could change a number
     chosen : of a nested run: settings, epochs, thresholds, and whose data chose them
+    leaks : of a published procedure: fitted thing to the test subjects that it has seen
     """
 
     fingerprint: str
@@ -59,6 +60,7 @@ class RunRecord:
     attempt: int = 1
     versions: Mapping[str, str] = field(default_factory=dict)
     chosen: Mapping[str, Any] = field(default_factory=dict)
+    leaks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,10 @@ from emo_ray.results.pooling import NETWORK, PooledPredictions, concatenate, rea
 from emo_ray.results.run_result import RunRecord
 from emo_ray.results.statistics import Number, OverSubjects, over_subjects
 from emo_ray.results.study_results import StudyResults
-from emo_ray.results.verdict import Verdict, judge
-from emo_ray.training.metrics import direction_of
+from emo_ray.results.verdict import Verdict, judge, no_verdict_on_leaks
+from emo_ray.training.metrics import confusion, direction_of, f1s, precisions, recalls
 
-_SHOWN_APART = ("column", "procedure")
-COLUMNS: tuple[Column, ...] = ("nested", "flat", "transductive")
+COLUMNS: tuple[Column, ...] = ("nested", "flat", "transductive", "published")
 
 
 class _Part(BaseModel):
@@ -51,20 +50,38 @@ class Counts(_Part):
     missing: int
 
 
+class ClassRow(_Part):
+    """One class of a head, over the segments of all test subjects together."""
+
+    name: str
+    n_segments: int
+    precision: Number = Field(None, description="null for a class that no segment has, like the others")
+    recall: Number = None
+    f1: Number = None
+    called: tuple[int, ...] = Field(description="its segments by what the network called them: confusion")
+
+
 class Section(_Part):
     """One candidate in one column. Sections are never averaged with each other."""
 
     column: Column
     candidate: str
     model: str
-    procedure: str = Field("clean", description="published: reproduces a published procedure with its flaws")
+    procedure: Literal["clean", "published"] = Field(
+        "clean", description="published, of that column: reproduces a procedure with its flaws, no result"
+    )
     settings: dict[str, Any] = Field(description="configuration of the candidate, without folders")
     n_weights: tuple[int, ...] = Field((), description="of the model; several where folds differ")
     counts: Counts
     completeness: str = Field(description="in words; says so when runs failed or have not been run")
     models: dict[str, dict[str, MetricRow]] = Field(description="network and references, to metric, to row")
+    classes: dict[str, tuple[ClassRow, ...]] = Field(default_factory=dict, description="by head of classes")
     subjects: tuple[SubjectRow, ...]
     verdict: Verdict
+    leaks: dict[str, int] = Field(
+        default_factory=dict,
+        description="of a published procedure: fitted thing to test subjects it saw",
+    )
 
 
 class Rejected(_Part):
@@ -181,21 +198,64 @@ def _section(results: StudyResults, column: Column, candidate: str, runs: list[s
     pooled = concatenate(list(read.values())) if read else None
     # References are known from predictions, so there are none before a run has finished.
     models = tuple(pooled.models) if pooled else (NETWORK,)
-    primary, declared = results.primary_metric, results.header["candidates"][candidate]
-    by_model = {name: per_person(subjects, name, primary, results.people) for name in models}
+    declared = results.header["candidates"][candidate]
     return Section(
         column=column,
         candidate=candidate,
         model=_model_name(declared.get("model", "")),
-        procedure=str(declared.get("procedure", "clean")),
-        settings={key: value for key, value in declared.items() if key not in _SHOWN_APART},
+        procedure="published" if column == "published" else "clean",
+        settings={key: value for key, value in declared.items() if _is_setting(key, column)},
         n_weights=tuple(sorted({results.records[name].n_parameters for name in read})),
         counts=counts,
         completeness=_completeness(counts),
         models={name: _metric_rows(results, name, subjects, pooled) for name in models},
+        classes=_class_rows(results, pooled) if pooled else {},
         subjects=subjects,
-        verdict=judge(by_model, primary, direction_of(primary)),
+        verdict=_verdict(results, column, models, subjects),
+        leaks=_leaks([results.records[name] for name in read]),
     )
+
+
+def _is_setting(key: str, column: Column) -> bool:
+    # a clean procedure has no settings of its own, a published one has its flaws
+    return key != "column" and (key != "procedure" or column == "published")
+
+
+def _verdict(
+    results: StudyResults, column: Column, models: Sequence[str], subjects: Sequence[SubjectRow]
+) -> Verdict:
+    if column == "published":
+        return no_verdict_on_leaks()
+    primary = results.primary_metric
+    by_model = {name: per_person(subjects, name, primary, results.people) for name in models}
+    return judge(by_model, primary, direction_of(primary))
+
+
+def _leaks(records: Sequence[RunRecord]) -> dict[str, int]:
+    seen: dict[str, set[str]] = {}
+    for record in records:
+        for thing, subjects in record.leaks.items():
+            seen.setdefault(thing, set()).update(subjects)
+    return {thing: len(subjects) for thing, subjects in seen.items() if subjects}
+
+
+def _class_rows(results: StudyResults, pooled: PooledPredictions) -> dict[str, tuple[ClassRow, ...]]:
+    found = {}
+    for head in (head for head in results.heads if head.kind == "classes"):
+        confused = confusion(pooled.models[NETWORK][head.name], pooled.targets[head.name])
+        scores = zip(precisions(confused), recalls(confused), f1s(confused), strict=True)
+        found[head.name] = tuple(
+            ClassRow(
+                name=name,
+                n_segments=int(called.sum()),
+                precision=precision,
+                recall=recall,
+                f1=f1,
+                called=tuple(called.tolist()),
+            )
+            for name, called, (precision, recall, f1) in zip(head.classes, confused, scores, strict=True)
+        )
+    return found
 
 
 def _model_name(model: Any) -> str:

@@ -1,4 +1,7 @@
-"""The verdict of a study in words: does the network beat every reference, paired over subjects?"""
+"""The verdict of a study in words: does the network beat every reference, paired over subjects?
+
+Probes, which see no signal, are told apart from the references: only those that are not beaten have words.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Literal, get_args
@@ -6,11 +9,16 @@ from typing import Literal, get_args
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from emo_ray.references.probes import PREFIX
 from emo_ray.results.pooling import NETWORK
 from emo_ray.results.statistics import Number, OverSubjects, over_subjects, sign_flip_p
 
 Direction = Literal["max", "min"]
 Outcome = Literal["beaten", "no difference shown", "worse", "too few subjects to tell"]
+
+CLIP_PROBE = f"{PREFIX}clip"
+UNBEATEN: tuple[Outcome, ...] = ("no difference shown", "worse")
+NO_VERDICT_ON_LEAKS = "No verdict: published procedure, leaks included, which is not a result."
 
 LEVEL = 0.025  # one side of a two-sided 95 % interval
 MIN_SUBJECTS = 6
@@ -41,13 +49,14 @@ class Verdict(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    beats_every_reference: bool
+    beats_every_reference: bool = Field(description="the probes are apart")
     sentence: str
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[Comparison, ...] = Field(description="with references that see the signals")
+    probes: tuple[Comparison, ...] = Field((), description="with probe_..., which see no signal")
 
 
 def judge(scores: Mapping[str, Mapping[str, float]], metric: str, direction: Direction) -> Verdict:
-    """Compare the network with every reference on one metric.
+    """Compare the network with every reference and every probe on one metric.
 
     The bootstrap interval alone is too narrow for few subjects: under no difference it lies above zero in
     10 % of studies of 4 subjects and 7 % of 7, not in 2.5 %. So the sign-flip test has to agree.
@@ -57,15 +66,48 @@ def judge(scores: Mapping[str, Mapping[str, float]], metric: str, direction: Dir
     scores : ``"network"`` and each reference, to subject, to its score; undefined scores are left out
     """
     network = scores.get(NETWORK, {})
-    comparisons = tuple(
+    everything = [
         _compare(name, network, reference, direction) for name, reference in scores.items() if name != NETWORK
-    )
+    ]
+    comparisons = tuple(c for c in everything if not c.reference.startswith(PREFIX))
+    probes = tuple(c for c in everything if c.reference.startswith(PREFIX))
     beats = bool(comparisons) and all(comparison.outcome == "beaten" for comparison in comparisons)
+    sentence = _sentence(comparisons, metric.replace("_", " "), direction)
     return Verdict(
         beats_every_reference=beats,
-        sentence=_sentence(comparisons, metric.replace("_", " "), direction),
+        sentence=" ".join((sentence, *_probe_sentences(probes))),
         comparisons=comparisons,
+        probes=probes,
     )
+
+
+def no_verdict_on_leaks() -> Verdict:
+    """Of a published procedure: nothing is compared, for nothing was shown."""
+    return Verdict(beats_every_reference=False, sentence=NO_VERDICT_ON_LEAKS, comparisons=())
+
+
+def best_unbeaten(probes: Sequence[Comparison]) -> Comparison | None:
+    """The strongest probe that the network does not beat; the clip's is apart, for it may be right always."""
+    unbeaten = [probe for probe in probes if probe.outcome in UNBEATEN and probe.reference != CLIP_PROBE]
+    return min(unbeaten, key=lambda probe: probe.advantage.mean or 0.0, default=None)
+
+
+def _probe_sentences(probes: Sequence[Comparison]) -> list[str]:
+    told, best = [], best_unbeaten(probes)
+    if best is not None:
+        verb = "is worse than" if best.outcome == "worse" else "does not beat"
+        told.append(f"The network {verb} {best.reference} ({_difference(best)}), which sees no signal.")
+    told += [
+        f"Knowing which clip was shown does as well or better ({probe.reference}, {_difference(probe)}): "
+        "recognising the stimulus is not ruled out."
+        for probe in probes
+        if probe.reference == CLIP_PROBE and probe.outcome in UNBEATEN
+    ]
+    return told
+
+
+def _difference(probe: Comparison) -> str:
+    return f"advantage{_figures([probe])}"
 
 
 def _compare(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int32, Int64
@@ -12,6 +13,10 @@ from emo_ray.extraction.base import Modality
 from emo_ray.signals.signature import Signature
 from emo_ray.store.moments import Moments
 from emo_ray.tasks.base import SegmentColumns
+
+NUISANCE = ("clock", "place", "tokens", "modalities", "channels", "length", "dataset", "clip")
+"""Columns of `SegmentTable.nuisance`; all but the last are numbers whose order means something."""
+PIECE = 4096  # segments that are looked through at once: no mask of all values is made
 
 
 @dataclass(frozen=True)
@@ -67,7 +72,8 @@ class SegmentTable:
         """Code of the corpus of each segment, corpora in the order of their names."""
         corpora = [name.partition("/")[0] for name in self.subjects]
         codes = np.unique(corpora, return_inverse=True)[1].astype(np.int32)
-        return codes[self.subject]
+        found: np.ndarray = codes[self.subject]
+        return found
 
     @property
     def columns(self) -> SegmentColumns:
@@ -75,23 +81,50 @@ class SegmentTable:
         return SegmentColumns(self.subject, self.trial, self.index, self.ratings)
 
     def without_signatures(self) -> "SegmentTable":
-        """What workers are sent."""
-        return replace(self, signatures={})
+        """What workers are sent; their nuisance columns are computed here, once for all."""
+        sent = replace(self, signatures={})
+        _ = sent.nuisance  # kept with the object, so it goes along
+        return sent
 
     @property
     def n_bytes(self) -> int:
         """Size of all values and masks."""
         return sum(array.nbytes for part in (self.values, self.masks) for array in part.values())
 
-    @property
+    @cached_property
     def nuisance(self) -> Float32[np.ndarray, "segments probes"]:
-        """What must not tell an emotion: the clock, the place in the trial, how much of the sensors lives.
+        """What must not tell an emotion, in the order of `NUISANCE`.
 
-        Seconds since the first segment of the session, index in the trial, valid tokens, live modalities.
+        Seconds since the first segment of the session, index in the trial, valid tokens, live modalities,
+        live channels, valid tokens of the whole trial, code of the corpus, code of the clip.
         """
         valid = np.stack([mask.sum(axis=1) for mask in self.masks.values()], axis=1)  # (segments, modalities)
-        columns = [self.session_s, self.index, valid.sum(axis=1), (valid > 0).sum(axis=1)]
+        tokens = valid.sum(axis=1)
+        columns = [
+            self.session_s,
+            self.index,
+            tokens,
+            (valid > 0).sum(axis=1),
+            sum(self._live_channels(modality) for modality in self.modalities),
+            np.bincount(self.trial, weights=tokens)[self.trial],
+            self.dataset,
+            self.clip,
+        ]
         return np.stack(columns, axis=1).astype(np.float32)
+
+    def _live_channels(self, modality: Modality) -> Int64[np.ndarray, " segments"]:
+        """Channels with any finite feature at a valid token; a modality of none that are named is one."""
+        # "FP1/theta" is of FP1; a feature without a channel, such as a heart rate, is of the whole modality
+        channels = [name.rpartition("/")[0] for name in modality.features]
+        owner = np.unique(channels, return_inverse=True)[1]
+        owners = np.eye(owner.max() + 1, dtype=np.float32)[owner]  # features channels
+        values, mask = self.values[modality.name], self.masks[modality.name]
+        live = np.zeros(len(self), np.int64)
+        for start in range(0, len(self), PIECE):
+            rows = slice(start, start + PIECE)
+            finite = (np.isfinite(values[rows]) & mask[rows, :, None]).any(axis=1)  # rows features
+            live[rows] = (finite.astype(np.float32) @ owners > 0).sum(axis=1)
+        return live
 
     def rows_of(self, subjects: Iterable[str]) -> Int64[np.ndarray, " rows"]:
         """Row numbers of some subjects, in table order.

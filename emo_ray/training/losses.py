@@ -1,6 +1,6 @@
 """Losses by kind of head, weighted by what the training targets look like."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,21 +14,35 @@ from torch.nn import functional
 from emo_ray.tasks.base import Head
 
 PublishedProcedure = Literal["lightweight", "moderate", "loso", "30-7", "loso-all"]
+ValueLoss = Literal["mse", "huber", "mae"]
+Sums = Mapping[str, tuple[Float[Tensor, ""], Float[Tensor, ""]]]
+"""By head: the summed losses of rows, and what they are to be divided by; both may be added over workers."""
+
+VALUE_LOSSES: Mapping[ValueLoss, Callable[..., Tensor]] = {
+    "mse": functional.mse_loss,
+    "huber": functional.huber_loss,
+    "mae": functional.l1_loss,
+}
+SURE = 1e-7
+"""Least 1 - p_t: float32 knows no smaller one, and a power under 1 would have no finite slope at 0."""
 
 
 class LossConfig(BaseModel):
     """How the heads are weighted; the defaults are the clean ones.
 
-    Values: squared error. Events: cross-entropy. Classes: cross-entropy. Heads are summed.
+    Values: squared error. Events: cross-entropy. Classes: cross-entropy, or focal loss. Heads are summed.
+    Every loss is a mean over rows, so that workers can share a batch; a concordance loss is not.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     event_weight: float = Field(1.0, ge=0, description="lambda on the loss of every event head")
+    value_loss: ValueLoss = Field("mse", description="huber: squared below 1 standardised unit, else linear")
     standardise_values: bool = Field(True, description="value targets by their train mean and sd")
     balance_events: bool = Field(True, description="positives weigh (1 - p) / p, p their share in train")
     balance_classes: bool = Field(True, description="class c weighs n / (K n_c); a class absent in train 0")
     label_smoothing: float = Field(0.0, ge=0, lt=1, description="classes only")
+    focal_gamma: float = Field(0.0, ge=0, description="classes only: rows weigh (1 - p_t)^gamma; 0 is off")
     event_row_weight: float = Field(1.0, gt=0, description="on all losses of a row with a positive event")
 
 
@@ -144,10 +158,37 @@ class TrainingLoss:
         self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]
     ) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
         """Total, and the part of each head before its weight."""
+        return self.combine(self.sums(outputs, targets))
+
+    def sums(
+        self, outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]
+    ) -> dict[str, tuple[Float[Tensor, ""], Float[Tensor, ""]]]:
+        """Summed losses and divisor of each head; a worker's share of a batch, which may be empty.
+
+        No gradient flows through the divisors: a team may put its total in their place.
+        """
         row_weight = self._row_weight(targets)
-        parts = {
-            head.name: self._head_loss(head, outputs[head.name].float(), targets[head.name], row_weight)
+        return {
+            head.name: self._head_sums(head, outputs[head.name].float(), targets[head.name], row_weight)
             for head in self.heads
+        }
+
+    def divisors(self, targets: Mapping[str, Tensor]) -> dict[str, Float[Tensor, ""]]:
+        """The divisors of `sums`: targets alone decide them, so they are known before any piece is."""
+        return {head.name: self._divisor(head, targets[head.name]) for head in self.heads}
+
+    def _divisor(self, head: Head, target: Tensor) -> Float[Tensor, ""]:
+        defined = target.isfinite()
+        if head.kind != "classes":
+            return defined.sum().float()
+        return (self._weights[head.name][target.nan_to_num(nan=0.0).long()] * defined).sum()
+
+    def combine(self, sums: Sums) -> tuple[Float[Tensor, ""], dict[str, Float[Tensor, ""]]]:
+        """Total, and the part of each head before its weight, from sums and divisors."""
+        # without any target: 0 / 1, which still hangs on the graph
+        parts = {
+            name: part / divisor.where(divisor > 0, torch.ones_like(divisor))
+            for name, (part, divisor) in sums.items()
         }
         weights = {h.name: self.config.event_weight if h.kind == "event" else 1.0 for h in self.heads}
         # penalties of the weights are not in here: the model offers them, the loop adds them
@@ -163,29 +204,45 @@ class TrainingLoss:
             return 1.0
         return 1.0 + (self.config.event_row_weight - 1.0) * torch.stack(events).any(dim=0)
 
-    def _head_loss(
+    def _head_sums(
         self, head: Head, output: Tensor, target: Tensor, row_weight: Tensor | float
-    ) -> Float[Tensor, ""]:
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
         defined = target.isfinite()
         target = target.nan_to_num(nan=0.0)  # any number: its row weighs 0
         if head.kind == "classes":
             rows, divisor = self._class_rows(head, output, target.long())
         elif head.kind == "value":
             mean, sd = self.statistics.mean[head.name], self.statistics.sd[head.name]
-            rows, divisor = (output - (target - mean) / sd).square(), torch.ones_like(output)
+            rows = VALUE_LOSSES[self.config.value_loss](output, (target - mean) / sd, reduction="none")
+            divisor = torch.ones_like(output)
         else:
             rows = functional.binary_cross_entropy_with_logits(
                 output, target, pos_weight=self._weights[head.name], reduction="none"
             )
             divisor = torch.ones_like(output)
         # masks instead of selections: no look at the data, so nothing waits for the device
-        count = (divisor * defined).sum()
-        # without any target: 0 / 1, which still hangs on the graph
-        return (rows * row_weight * defined).sum() / count.where(count > 0, torch.ones_like(count))
+        return (rows * row_weight * defined).sum(), (divisor * defined).sum()
 
     def _class_rows(self, head: Head, logits: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         weight = self._weights[head.name]
         rows = functional.cross_entropy(
             logits, codes, weight=weight, reduction="none", label_smoothing=self.config.label_smoothing
         )
+        if self.config.focal_gamma:
+            rows = rows * focal_factor(logits, codes, self.config.focal_gamma)
         return rows, weight[codes]  # torch divides its weighted mean by the same
+
+
+def focal_factor(
+    logits: Float[Tensor, "batch classes"], codes: Int[Tensor, " batch"], gamma: float
+) -> Float[Tensor, " batch"]:
+    """``(1 - p_t)^gamma``, p_t the probability of the true class: rows that are right already weigh little.
+
+    It multiplies the cross-entropy of a row, class weight and smoothing in it; it is no part of the divisor.
+
+    References
+    ----------
+    Lin et al. (2017), "Focal loss for dense object detection", ICCV, 2999-3007.
+    """
+    log_p = -functional.cross_entropy(logits, codes, reduction="none")
+    return (-torch.expm1(log_p)).clamp_min(SURE).pow(gamma)

@@ -1,14 +1,15 @@
 """Metrics by name, each with its direction, over rows whose target is defined."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from emo_ray.errors import ConfigError
 from emo_ray.tasks.base import Head, HeadKind
+from emo_ray.training.ranking import Ranking, auroc, average_precision, ranked
 
 Direction = Literal["max", "min"]
 NAN = float("nan")
@@ -20,14 +21,16 @@ Confusion = Int[np.ndarray, "classes classes"]
 class Metric:
     """A score: its name, which way is better, the kind of head it is for, and how it is computed.
 
-    The function of class metrics takes a confusion matrix (targets down, predictions across), that of
-    value metrics (prediction, target), that of event metrics (probability, target, threshold).
+    The function of value metrics takes (prediction, target); of classes and events it takes a confusion
+    matrix (targets down, predictions across; an event is class 1 of 2), or one ranking a class where
+    ``ranks``: such a score does not depend on what is called.
     """
 
     name: str
     direction: Direction
     kind: HeadKind
     function: Callable[..., float]
+    ranks: bool = False
 
 
 def accuracy(confused: Confusion) -> float:
@@ -35,24 +38,73 @@ def accuracy(confused: Confusion) -> float:
     return _ratio(np.trace(confused), confused.sum())
 
 
+def recalls(confused: Confusion) -> Float[np.ndarray, " classes"]:
+    """Share of each class that is called by its name; NaN for a class that the targets lack."""
+    return _shares(np.diag(confused), confused.sum(axis=1))
+
+
+def precisions(confused: Confusion) -> Float[np.ndarray, " classes"]:
+    """Share of right ones among those called by each name.
+
+    0 for a class that is there and never called, so that silence about a class is no gain; NaN for a class
+    that the targets lack.
+    """
+    held, called = confused.sum(axis=1), confused.sum(axis=0)
+    return np.where(held > 0, np.diag(confused) / np.maximum(called, 1), NAN)
+
+
+def f1s(confused: Confusion) -> Float[np.ndarray, " classes"]:
+    """F1 of each class; NaN for a class that the targets lack."""
+    both = confused.sum(axis=1) + confused.sum(axis=0)  # 2 TP + FN + FP of each class
+    return np.where(confused.sum(axis=1) > 0, 2 * np.diag(confused) / np.maximum(both, 1), NAN)
+
+
 def balanced_accuracy(confused: Confusion) -> float:
-    """Mean recall over the classes that the targets hold (as in sklearn); the others do not count.
+    """Mean recall over the classes that the targets hold (as in sklearn); it is also called macro recall.
 
     NaN where the targets hold one class only: a constant would have 1 or 0 there, whatever it knows.
     """
-    present = confused.sum(axis=1) > 0
-    if present.sum() < 2:
-        return NAN
-    return _mean(np.diag(confused)[present] / confused.sum(axis=1)[present])
+    return _macro(recalls(confused))
+
+
+def macro_precision(confused: Confusion) -> float:
+    """Mean precision over the classes that the targets hold. NaN of one class only."""
+    return _macro(precisions(confused))
 
 
 def macro_f1(confused: Confusion) -> float:
     """Mean F1 over the classes that the targets hold; the others do not count. NaN of one class only."""
-    both = confused.sum(axis=1) + confused.sum(axis=0)  # 2 TP + FN + FP of each class
-    present = confused.sum(axis=1) > 0
-    if present.sum() < 2:
+    return _macro(f1s(confused))
+
+
+def weighted_f1(confused: Confusion) -> float:
+    """Mean F1 over the rows, each with that of its class. NaN of one class only."""
+    held = confused.sum(axis=1)
+    return _ratio(np.nansum(f1s(confused) * held), held.sum()) if np.sum(held > 0) > 1 else NAN
+
+
+def kappa(confused: Confusion) -> float:
+    """How far agreement goes beyond chance, 1 at most. NaN of one class only.
+
+    References
+    ----------
+    Cohen (1960), "A coefficient of agreement for nominal scales", Educ. Psychol. Meas. 20(1), 37-46.
+    """
+    held, called, total = confused.sum(axis=1), confused.sum(axis=0), confused.sum()
+    if np.sum(held > 0) < 2:
         return NAN
-    return _mean(2 * np.diag(confused)[present] / both[present])
+    by_chance = held @ called / total**2  # below 1, for two classes are held
+    return float((np.trace(confused) / total - by_chance) / (1 - by_chance))
+
+
+def macro_auroc(rankings: Sequence[Ranking]) -> float:
+    """Mean over classes of each against the rest, those that the targets lack left out."""
+    return _mean(_defined([auroc(ranking) for ranking in rankings]))
+
+
+def macro_pr_auc(rankings: Sequence[Ranking]) -> float:
+    """Mean over classes of the average precision of each, those that the targets lack left out."""
+    return _mean(_defined([average_precision(ranking) for ranking in rankings]))
 
 
 def mae(prediction: Numbers, target: Numbers) -> float:
@@ -87,45 +139,58 @@ def ccc(prediction: Numbers, target: Numbers) -> float:
     return _ratio(2 * covariance, spread)
 
 
-def pr_auc(probability: Numbers, target: Numbers, threshold: float) -> float:
-    """Average precision; NaN where only one outcome occurs. The threshold is not used."""
-    if len(target) == 0 or np.ptp(target) == 0:
+def pearson(prediction: Numbers, target: Numbers) -> float:
+    """Correlation; NaN where target or prediction never vary."""
+    if len(target) < 2 or np.ptp(target) == 0 or np.ptp(prediction) == 0:
         return NAN
-    # Late: only event heads need it, and a first training step does not wait for it.
-    from sklearn.metrics import average_precision_score
-
-    return float(average_precision_score(target, probability))
+    off, wanted = prediction - prediction.mean(), target - target.mean()
+    return _ratio(off @ wanted, np.sqrt((off @ off) * (wanted @ wanted)))
 
 
-def f1(probability: Numbers, target: Numbers, threshold: float) -> float:
-    """F1 of the positives at a threshold; NaN where there are none to be found."""
-    if not np.any(target == 1):
-        return NAN
-    called = probability >= threshold
-    # 2 TP / (2 TP + FP + FN)
-    return _ratio(2 * np.sum(called & (target == 1)), called.sum() + np.sum(target == 1))
+def precision(confused: Confusion) -> float:
+    """Share of right ones among the events that are called; NaN where there are none to be found."""
+    return float(precisions(confused)[1])
 
 
-def rate(probability: Numbers, target: Numbers, threshold: float) -> float:
-    """Share of positives among the rows: tells about the rows, not about the model."""
-    return _mean(target)
+def recall(confused: Confusion) -> float:
+    """Share of the events that are called; NaN where there are none to be found."""
+    return float(recalls(confused)[1])
 
 
-METRICS: Mapping[str, Metric] = {
-    metric.name: metric
-    for metric in (
-        Metric("accuracy", "max", "classes", accuracy),
-        Metric("balanced_accuracy", "max", "classes", balanced_accuracy),
-        Metric("macro_f1", "max", "classes", macro_f1),
-        Metric("mae", "min", "value", mae),
-        Metric("rmse", "min", "value", rmse),
-        Metric("r2", "max", "value", r2),
-        Metric("ccc", "max", "value", ccc),
-        Metric("pr_auc", "max", "event", pr_auc),
-        Metric("f1", "max", "event", f1),
-        Metric("rate", "max", "event", rate),
-    )
-}
+def f1(confused: Confusion) -> float:
+    """F1 of the events; NaN where there are none to be found."""
+    return float(f1s(confused)[1])
+
+
+def rate(confused: Confusion) -> float:
+    """Share of events among the rows: tells about the rows, not about the model."""
+    return _ratio(confused[1].sum(), confused.sum())
+
+
+_ALL = (
+    Metric("accuracy", "max", "classes", accuracy),
+    Metric("balanced_accuracy", "max", "classes", balanced_accuracy),
+    Metric("macro_f1", "max", "classes", macro_f1),
+    Metric("weighted_f1", "max", "classes", weighted_f1),
+    Metric("macro_precision", "max", "classes", macro_precision),
+    Metric("kappa", "max", "classes", kappa),
+    Metric("auroc", "max", "classes", macro_auroc, ranks=True),
+    Metric("pr_auc", "max", "classes", macro_pr_auc, ranks=True),
+    Metric("mae", "min", "value", mae),
+    Metric("rmse", "min", "value", rmse),
+    Metric("r2", "max", "value", r2),
+    Metric("ccc", "max", "value", ccc),
+    Metric("pearson", "max", "value", pearson),
+    Metric("pr_auc", "max", "event", macro_pr_auc, ranks=True),
+    Metric("f1", "max", "event", f1),
+    Metric("accuracy", "max", "event", accuracy),
+    Metric("precision", "max", "event", precision),
+    Metric("recall", "max", "event", recall),
+    Metric("auroc", "max", "event", macro_auroc, ranks=True),
+    Metric("rate", "max", "event", rate),
+)
+METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _ALL}
+"""By name; a name that classes and events share has one direction and is told apart by the head."""
 
 
 def direction_of(name: str) -> Direction:
@@ -153,7 +218,15 @@ def metric_names(heads: tuple[Head, ...]) -> tuple[str, ...]:
 
 
 def _metrics_of(kind: HeadKind) -> tuple[str, ...]:
-    return tuple(metric.name for metric in METRICS.values() if metric.kind == kind)
+    return tuple(metric.name for metric in _ALL if metric.kind == kind)
+
+
+def decided_names(heads: tuple[Head, ...]) -> frozenset[str]:
+    """Those among `metric_names` that depend on the threshold of an event."""
+    decided = [m.name for m in _ALL if m.kind == "event" and not m.ranks]
+    events = [head.name for head in heads if head.kind == "event"]
+    prefixes = [f"{name}/" for name in events] if len(heads) > 1 else [""] * len(events)
+    return frozenset(f"{prefix}{name}" for prefix in prefixes for name in decided)
 
 
 def score(
@@ -189,14 +262,22 @@ def score(
 
 def _score_head(head: Head, prediction: np.ndarray, target: np.ndarray, threshold: float) -> dict[str, float]:
     defined = np.isfinite(target)
-    arguments: tuple[Any, ...]
-    if head.kind == "classes":
-        arguments = (confusion(prediction, target),)
-    else:
-        arguments = (prediction[defined].astype(np.float64), target[defined].astype(np.float64))
-    if head.kind == "event":
-        arguments += (threshold,)
-    return {name: METRICS[name].function(*arguments) for name in _metrics_of(head.kind)}
+    found, wanted = prediction[defined], target[defined]
+    metrics = [metric for metric in _ALL if metric.kind == head.kind]
+    if head.kind == "value":
+        found, wanted = found.astype(np.float64), wanted.astype(np.float64)
+        return {metric.name: metric.function(found, wanted) for metric in metrics}
+    confused: Any = confusion(found, wanted) if head.kind == "classes" else calls(found >= threshold, wanted)
+    columns = found.T if head.kind == "classes" else [found]
+    first = 0 if head.kind == "classes" else 1  # an event is class 1 of 2
+    rankings = [ranked(column, wanted == code) for code, column in enumerate(columns, start=first)]
+    return {metric.name: metric.function(rankings if metric.ranks else confused) for metric in metrics}
+
+
+def calls(called: Bool[np.ndarray, " rows"], target: Numbers) -> Confusion:
+    """Confusion matrix of an event over the defined rows; not called, called across."""
+    defined = np.isfinite(target)
+    return _counts(target[defined], called[defined], 2)
 
 
 def confusion(
@@ -204,9 +285,12 @@ def confusion(
 ) -> Confusion:
     """Count of each (target, most probable class) over the defined rows; targets down, predictions across."""
     defined = np.isfinite(target)
-    n_classes = probability.shape[1]
+    return _counts(target[defined], probability[defined].argmax(axis=1), probability.shape[1])
+
+
+def _counts(target: Numbers, called: Shaped[np.ndarray, " rows"], n_classes: int) -> Confusion:
     # cells numbered row by row, so that one bincount does
-    cell = target[defined].astype(np.int64) * n_classes + probability[defined].argmax(axis=1)
+    cell = target.astype(np.int64) * n_classes + called
     return np.bincount(cell, minlength=n_classes**2).reshape(n_classes, n_classes)
 
 
@@ -217,14 +301,14 @@ def choose_threshold(probability: Float[np.ndarray, " rows"], target: Float[np.n
     """
     defined = np.isfinite(target)
     order = np.argsort(-probability[defined], kind="stable")
-    ranked, hits = probability[defined][order], target[defined][order].cumsum()
+    found, hits = probability[defined][order], target[defined][order].cumsum()
     if len(hits) == 0 or hits[-1] == 0:
         return 0.5
     # F1 where the first 1, 2, .. n rows are called
     scores = 2 * hits / (np.arange(1, len(hits) + 1) + hits[-1])
     # equal probabilities are called together, so only the last of them is a possible cut
-    scores[:-1][ranked[:-1] == ranked[1:]] = -1
-    return float(ranked[np.argmax(scores)])
+    scores[:-1][found[:-1] == found[1:]] = -1
+    return float(found[np.argmax(scores)])
 
 
 def _ratio(part: float | np.number, whole: float | np.number) -> float:
@@ -233,3 +317,21 @@ def _ratio(part: float | np.number, whole: float | np.number) -> float:
 
 def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if len(values) else NAN
+
+
+def _macro(values: Float[np.ndarray, " classes"]) -> float:
+    """Mean over the classes that have one, if these are two at least."""
+    found = _defined(values)
+    return _mean(found) if len(found) > 1 else NAN
+
+
+def _defined(values: Sequence[float] | Float[np.ndarray, " classes"]) -> Float[np.ndarray, " defined"]:
+    found = np.asarray(values, np.float64)
+    defined: np.ndarray = found[np.isfinite(found)]
+    return defined
+
+
+def _shares(
+    parts: Int[np.ndarray, " classes"], wholes: Int[np.ndarray, " classes"]
+) -> Float[np.ndarray, " classes"]:
+    return np.where(wholes > 0, parts / np.maximum(wholes, 1), NAN)

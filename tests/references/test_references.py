@@ -10,9 +10,11 @@ from emo_ray.references.base import token_means
 from emo_ray.references.linear import ALPHAS, Linear, ridge
 from emo_ray.references.registry import REFERENCES
 from emo_ray.references.trivial import Majority, Prior
+from emo_ray.store.segment_table import NUISANCE
 from emo_ray.tasks.base import Head
 from emo_ray.training.data import Affine, SegmentData
-from emo_ray.training.metrics import pr_auc, score
+from emo_ray.training.metrics import score
+from emo_ray.training.ranking import average_precision, ranked
 
 HEADS = (
     Head("emotion", "classes", ("calm", "glad", "sad")),
@@ -42,7 +44,7 @@ def data():
         targets={name: target.astype(np.float32) for name, target in targets.items()},
         heads=HEADS,
         affine=Affine.identity({"eeg": 4}),
-        nuisance=np.zeros((120, 1), np.float32),
+        nuisance=rng.integers(5, size=(120, len(NUISANCE))).astype(np.float32),
     )
 
 
@@ -52,7 +54,8 @@ def scores(reference, data, head):
 
 
 def test_the_registry_names_the_models_to_beat():
-    assert list(REFERENCES) == ["majority", "prior", "linear", "nuisance"]
+    probes = [f"probe_{name}" for name in ("length", "clock", "place", "dataset", "channels", "clip")]
+    assert list(REFERENCES) == ["majority", "prior", "linear", "svm", "forest", "nuisance", *probes]
 
 
 @each_reference
@@ -133,9 +136,11 @@ def test_prior_takes_the_median_of_train(data):
 def test_prior_ranks_events_as_a_worthless_ranking_does(data):
     # two events in four rows, the six rankings worked out by hand: the mean of their average precisions
     # is (1 + 5/6 + 3/4 + 7/12 + 1/2 + 5/12) / 6 = 49/72, where a constant has 1/2
-    rows, target = np.arange(4), np.array([1.0, 1.0, 0.0, 0.0])
+    rows, target = np.arange(4), np.array([True, True, False, False])
     draws = [Prior().fit_predict(data, TRAIN, rows, seed)["event"] for seed in range(2000)]
-    assert np.mean([pr_auc(draw, target, 0.5) for draw in draws]) == pytest.approx(49 / 72, abs=0.015)
+    assert np.mean([average_precision(ranked(draw, target)) for draw in draws]) == pytest.approx(
+        49 / 72, abs=0.015
+    )
     assert 0.45 < np.mean(np.array(draws) >= 0.5) < 0.55
 
 
@@ -186,3 +191,11 @@ def test_token_means_leave_masked_and_undefined_tokens_out(data):
     values[0, 0], values[0, 1], values[0, 2], mask[0, 2] = 2, 4, np.nan, False
     changed = replace(data, values={"eeg": values}, masks={"eeg": mask})
     assert token_means(changed, np.array([0])).tolist() == [[3.0] * 4]
+
+
+def test_earlier_segments_of_a_context_are_means_of_their_own(data):
+    one_trial = {"trial": np.zeros(120, np.int32), "index": np.arange(120, dtype=np.int32)}
+    means = token_means(replace(data, n_context=1, **one_trial), np.array([0, 5]))
+    values = data.values["eeg"]
+    np.testing.assert_allclose(means[1], np.concatenate([values[4].mean(0), values[5].mean(0)]), rtol=1e-5)
+    np.testing.assert_allclose(means[0], np.concatenate([np.zeros(4), values[0].mean(0)]), rtol=1e-5)

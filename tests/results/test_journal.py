@@ -23,6 +23,7 @@ def test_a_record_reads_back_as_it_was_written(tmp_path):
         references={"linear": {"accuracy": 0.5}},
         history=({"epoch": 0, "train": {"loss": 1.5}},),
         lineage={"scaler": ("x/S2", "x/S3")},
+        leaks={"weights": ("x/S1",)},
     )
     with Journal(tmp_path) as journal:
         journal.append(RunResult(full))

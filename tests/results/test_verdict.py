@@ -129,3 +129,27 @@ def test_with_too_few_subjects_for_all_there_is_no_verdict():
         "No verdict on ccc: too few subjects to tell whether the network beats prior or linear "
         "(2 to 3 with both scores; 6 are needed)."
     )
+
+
+def test_probes_are_apart_from_the_references():
+    verdict = against(linear=ABOVE, probe_clock=ABOVE, probe_length=AROUND)
+    assert verdict.beats_every_reference
+    assert outcomes(verdict) == {"linear": "beaten"}
+    assert [probe.outcome for probe in verdict.probes] == ["beaten", "no difference shown"]
+
+
+def test_the_best_probe_that_is_not_beaten_is_named():
+    sentence = against(linear=ABOVE, probe_clock=AROUND, probe_length=BELOW, probe_place=ABOVE).sentence
+    assert "The network is worse than probe_length (advantage -0.217 [" in sentence
+    assert sentence.endswith("), which sees no signal.")
+    assert "probe_clock" not in sentence
+
+
+def test_probes_that_are_beaten_need_no_words():
+    assert "probe" not in against(linear=ABOVE, probe_clock=ABOVE, probe_clip=ABOVE).sentence
+
+
+def test_a_clip_that_tells_as_much_is_told_apart_from_other_probes():
+    sentence = against(linear=ABOVE, probe_clip=BELOW).sentence
+    assert "Knowing which clip was shown does as well or better (probe_clip, advantage -0.217 [" in sentence
+    assert "sees no signal" not in sentence

@@ -139,3 +139,55 @@ def test_losses_are_float32_whatever_the_model_puts_out():
         {"valence": output}, {"valence": torch.tensor([1.0, 2.0])}
     )
     assert total.dtype == torch.float32
+
+
+def test_focal_rows_weigh_the_square_of_what_is_left_to_learn():
+    # p of the true class: 3/4 and 1/2, so 1 - p: 1/4 and 1/2
+    logits = torch.tensor([[math.log(6), 0.0, 0.0], [0.0, math.log(2), 0.0]])
+    total, _ = loss((EMOTION,), {"emotion": [0, 1, 2]}, focal_gamma=2)(
+        {"emotion": logits}, {"emotion": torch.tensor([0.0, 1.0])}
+    )
+    assert_close(total, torch.tensor((math.log(4 / 3) / 16 + math.log(2) / 4) / 2))
+
+
+def test_focal_loss_keeps_class_weights_and_their_divisor():
+    total, _ = loss((EMOTION,), {"emotion": [0, 0, 1]}, focal_gamma=1)(  # weights 1/2, 1, 0
+        {"emotion": torch.zeros(2, 3)}, {"emotion": torch.tensor([0.0, 1.0])}
+    )
+    assert_close(total, torch.tensor(2 / 3 * math.log(3)))
+
+
+@pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0])
+def test_focal_loss_of_a_certain_row_has_a_finite_slope(gamma):
+    logits = torch.tensor([[200.0, 0.0, 0.0], [0.0, 200.0, 0.0]], requires_grad=True)
+    total, _ = loss((EMOTION,), {"emotion": [0, 1, 2]}, focal_gamma=gamma)(
+        {"emotion": logits}, {"emotion": torch.tensor([0.0, 0.0])}
+    )
+    total.backward()
+    assert logits.grad.isfinite().all()
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("mse", 2.125), ("huber", 0.8125), ("mae", 1.25)])
+def test_value_losses_of_errors_of_half_a_unit_and_of_two(kind, expected):
+    total, _ = loss((VALENCE,), {"valence": [1, 5]}, value_loss=kind)(  # mean 3, sd 2
+        {"valence": torch.tensor([0.5, 0.0])}, {"valence": torch.tensor([3.0, 7.0])}
+    )
+    assert_close(total, torch.tensor(expected))
+
+
+def test_shares_of_a_batch_give_the_loss_of_the_whole():
+    heads = (VALENCE, EMOTION)
+    function = loss(heads, {"valence": [1, 5, 2], "emotion": [0, 0, 2]}, focal_gamma=1.5, label_smoothing=0.1)
+    outputs = {"valence": torch.randn(5), "emotion": torch.randn(5, 3)}
+    targets = {
+        "valence": torch.tensor([1.0, NAN, 2.0, 3.0, 9.0]),
+        "emotion": torch.tensor([0.0, 2.0, NAN, 0, 2]),
+    }
+    shares = [slice(0, 2), slice(2, 2), slice(2, 5)]  # one is empty
+    found = [
+        function.sums(*({n: v[share] for n, v in d.items()} for d in (outputs, targets))) for share in shares
+    ]
+    added = {
+        h.name: tuple(sum(parts) for parts in zip(*(f[h.name] for f in found), strict=True)) for h in heads
+    }
+    assert_close(function.combine(added)[0], function(outputs, targets)[0])

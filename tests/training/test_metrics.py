@@ -12,18 +12,28 @@ from emo_ray.training.metrics import (
     METRICS,
     accuracy,
     balanced_accuracy,
+    calls,
     ccc,
     choose_threshold,
     confusion,
     direction_of,
     f1,
+    kappa,
+    macro_auroc,
     macro_f1,
+    macro_pr_auc,
+    macro_precision,
     mae,
-    pr_auc,
+    metric_names,
+    pearson,
+    precision,
     r2,
+    recall,
     rmse,
     score,
+    weighted_f1,
 )
+from emo_ray.training.ranking import auroc, average_precision, ranked
 
 EMOTION = Head("emotion", "classes", ("calm", "glad", "sad"))
 HEADS = (Head("valence", "value"), Head("arousal", "value"), Head("transition", "event"))
@@ -50,6 +60,38 @@ def test_class_metrics_equal_sklearn(classes):
     assert accuracy(confused) == pytest.approx(sk.accuracy_score(target, called))
     assert balanced_accuracy(confused) == pytest.approx(sk.balanced_accuracy_score(target, called))
     assert macro_f1(confused) == pytest.approx(sk.f1_score(target, called, average="macro"))
+    assert weighted_f1(confused) == pytest.approx(sk.f1_score(target, called, average="weighted"))
+    assert macro_precision(confused) == pytest.approx(sk.precision_score(target, called, average="macro"))
+    assert kappa(confused) == pytest.approx(sk.cohen_kappa_score(target, called))
+
+
+def test_rankings_of_classes_equal_sklearn(classes):
+    probability, target = classes
+    scores = score(
+        (Head("emotion", "classes", tuple("abcd")),), {"emotion": probability}, {"emotion": target}
+    )
+    assert scores["auroc"] == pytest.approx(sk.roc_auc_score(target, probability, multi_class="ovr"))
+    each = [sk.average_precision_score(target == code, probability[:, code]) for code in range(4)]
+    assert scores["pr_auc"] == pytest.approx(np.mean(each))
+
+
+def test_rankings_with_ties_equal_sklearn():
+    rng = np.random.default_rng(5)
+    given, target = rng.integers(0, 6, 70) / 6, rng.random(70) < 0.4
+    ranking = ranked(given, target)
+    assert auroc(ranking) == pytest.approx(sk.roc_auc_score(target, given))
+    assert average_precision(ranking) == pytest.approx(sk.average_precision_score(target, given))
+
+
+def test_a_class_that_the_targets_lack_is_left_out_of_the_rankings():
+    # of classes 0 and 2, which are told apart without error; class 1 has no rows to rank
+    probability = np.array([[0.7, 0.2, 0.1], [0.6, 0.3, 0.1], [0.1, 0.6, 0.3]], np.float32)
+    scores = score((EMOTION,), {"emotion": probability}, {"emotion": np.array([0.0, 0.0, 2.0])})
+    assert scores["auroc"] == scores["pr_auc"] == 1.0
+
+
+def test_a_class_that_is_never_called_has_precision_zero():
+    assert macro_precision(np.array([[4, 0], [4, 0]])) == pytest.approx((4 / 8 + 0) / 2)
 
 
 def test_classes_that_the_targets_lack_do_not_count():
@@ -63,7 +105,7 @@ def test_class_metrics_of_targets_of_one_class_are_undefined_but_for_accuracy(ca
     confused = np.zeros((2, 2), dtype=np.int64)
     confused[0, called] = 5  # a constant would be all right or all wrong, whatever it knows
     assert math.isnan(balanced_accuracy(confused))
-    assert math.isnan(macro_f1(confused))
+    assert all(math.isnan(metric(confused)) for metric in (macro_f1, weighted_f1, macro_precision, kappa))
     assert accuracy(confused) == 1 - called
 
 
@@ -76,6 +118,7 @@ def test_value_metrics_equal_sklearn(values):
     assert mae(*values) == pytest.approx(sk.mean_absolute_error(values[1], values[0]))
     assert rmse(*values) == pytest.approx(sk.root_mean_squared_error(values[1], values[0]))
     assert r2(*values) == pytest.approx(sk.r2_score(values[1], values[0]))
+    assert pearson(*values) == pytest.approx(np.corrcoef(*values)[0, 1])
 
 
 def test_ccc_by_hand():
@@ -90,14 +133,20 @@ def test_a_constant_prediction_agrees_with_nothing(values):
 def test_event_metrics_equal_sklearn():
     rng = np.random.default_rng(2)
     probability, target = rng.random(80), (rng.random(80) < 0.3).astype(float)
-    assert pr_auc(probability, target, 0.5) == pytest.approx(sk.average_precision_score(target, probability))
-    assert f1(probability, target, 0.4) == pytest.approx(sk.f1_score(target, probability >= 0.4))
+    called = probability >= 0.4
+    scores = score(HEADS[2:], {"transition": probability}, {"transition": target}, {"transition": 0.4})
+    assert scores["pr_auc"] == pytest.approx(sk.average_precision_score(target, probability))
+    assert scores["auroc"] == pytest.approx(sk.roc_auc_score(target, probability))
+    for name in ("f1", "accuracy", "precision", "recall"):
+        expected = getattr(sk, f"{name}_score")(target, called)
+        assert scores[name] == pytest.approx(expected), name
 
 
 def test_an_all_positive_predictor_scores_2p_over_1_plus_p():
     target = np.array([1.0] * 401 + [0.0] * 1871)  # the published test set
-    assert f1(np.ones(2272), target, 0.5) == pytest.approx(0.300037, abs=5e-7)
-    assert pr_auc(np.ones(2272), target, 0.5) == pytest.approx(401 / 2272)
+    assert f1(calls(np.ones(2272, bool), target)) == pytest.approx(0.300037, abs=5e-7)
+    assert macro_pr_auc([ranked(np.ones(2272), target == 1)]) == pytest.approx(401 / 2272)
+    assert macro_auroc([ranked(np.ones(2272), target == 1)]) == 0.5
 
 
 @pytest.mark.parametrize("target", [[], [1.0], [2.0, 2.0]], ids=["no-rows", "one-row", "constant"])
@@ -107,9 +156,16 @@ def test_r2_and_ccc_of_a_target_without_spread_are_undefined(target):
 
 
 def test_event_metrics_without_positives_are_undefined():
-    assert math.isnan(f1(np.ones(3), np.zeros(3), 0.5))
-    assert math.isnan(pr_auc(np.ones(3), np.zeros(3), 0.5))
-    assert math.isnan(pr_auc(np.ones(3), np.ones(3), 0.5))
+    confused = calls(np.ones(3, bool), np.zeros(3))
+    assert all(math.isnan(metric(confused)) for metric in (f1, precision, recall))
+    for target in (np.zeros(3, bool), np.ones(3, bool)):
+        assert math.isnan(macro_pr_auc([ranked(np.ones(3), target)]))
+        assert math.isnan(macro_auroc([ranked(np.ones(3), target)]))
+
+
+def test_no_correlation_is_defined_with_a_constant(values):
+    assert math.isnan(pearson(np.full(100, 0.3), values[1]))
+    assert math.isnan(pearson(values[1], np.full(100, 0.3)))
 
 
 @pytest.mark.parametrize("head", [EMOTION, *HEADS], ids=lambda head: head.name)
@@ -122,11 +178,9 @@ def test_scores_of_undefined_targets_are_nan_without_a_warning(head):
 
 def test_one_head_gives_bare_names():
     scores = score((EMOTION,), {"emotion": np.eye(3)}, {"emotion": np.array([0.0, 1.0, 1.0])})
-    assert scores == {
-        "accuracy": 2 / 3,
-        "balanced_accuracy": 0.75,
-        "macro_f1": pytest.approx((1 + 2 / 3) / 2),
-    }
+    assert (scores["accuracy"], scores["balanced_accuracy"]) == (2 / 3, 0.75)
+    assert scores["macro_f1"] == pytest.approx((1 + 2 / 3) / 2)
+    assert tuple(scores) == metric_names((EMOTION,))
 
 
 def test_several_heads_give_prefixed_names_and_means_over_the_values():
@@ -159,8 +213,8 @@ def test_chosen_threshold_is_the_best_of_all_by_trying_each():
     rng = np.random.default_rng(3)
     probability = rng.integers(0, 10, 60).astype(np.float32) / 10  # many ties
     target = (rng.random(60) < probability).astype(np.float32)
-    tried = [f1(probability, target, float(cut)) for cut in probability]
-    assert f1(probability, target, choose_threshold(probability, target)) == max(tried)
+    tried = [f1(calls(probability >= cut, target)) for cut in probability]
+    assert f1(calls(probability >= choose_threshold(probability, target), target)) == max(tried)
 
 
 def test_a_cut_between_equal_probabilities_is_not_possible():
@@ -187,3 +241,10 @@ def test_directions():
 
 def test_every_metric_is_listed_under_its_name():
     assert all(name == metric.name for name, metric in METRICS.items())
+
+
+def test_metrics_of_one_name_have_one_direction():
+    heads = (EMOTION, *HEADS[1:])
+    assert {direction_of(name) for name in metric_names(heads) if name.endswith(("pr_auc", "accuracy"))} == {
+        "max"
+    }
