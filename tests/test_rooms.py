@@ -68,4 +68,5 @@ def test_nobody_but_driver_and_workers_uses_pickle():
     """They unpickle what they left in their own mailbox; pickles of others go through emo_ray.unpickling."""
     users = {str(path.relative_to(PACKAGE)) for path in FILES if "pickle" in imports_of(path)}
     writes_alone = {"testing/seed_v_files.py"}  # SEED-V ships pickles, so its writer makes some
-    assert users - writes_alone == {"orchestration/worker.py", "orchestration/engine.py"}
+    names = ("worker", "engine", "group_worker", "groups")
+    assert users - writes_alone == {f"orchestration/{name}.py" for name in names}

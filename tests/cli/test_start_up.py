@@ -10,7 +10,7 @@ from emo_ray.cli import flags
 from emo_ray.models.registry import MODELS
 from emo_ray.protocols.duplicates import DuplicateRule
 from emo_ray.protocols.subject_protocols import PROTOCOLS
-from emo_ray.training.losses import PublishedProcedure
+from emo_ray.training.published import PublishedTraining
 
 HEAVY = {"matplotlib", "mlflow", "mne", "neurokit2", "openpyxl", "optuna", "scipy.signal", "sklearn"}
 
@@ -36,5 +36,5 @@ def test_neither_driver_nor_worker_loads_what_no_training_step_needs(module):
 def test_flags_name_all_that_the_registries_hold():
     assert tuple(MODELS) == flags.MODEL_KINDS
     assert tuple(PROTOCOLS) == flags.PROTOCOL_KINDS
-    assert get_args(PublishedProcedure) == flags.PUBLISHED_PROCEDURES
+    assert get_args(PublishedTraining) == flags.PUBLISHED_PROCEDURES
     assert get_args(DuplicateRule) == flags.DUPLICATE_RULES

@@ -1,0 +1,85 @@
+"""The published systems as presets: an experiment a corpus; as published where it was, refused where not."""
+
+from pathlib import Path
+
+import pytest
+
+from emo_ray.cli import systems
+from emo_ray.corpora.registry import CORPORA
+from emo_ray.errors import ConfigError
+from emo_ray.experiment import validated
+from emo_ray.extraction.registry import default_extraction
+from emo_ray.models.registry import MODELS
+
+SYSTEMS = (systems.amigos_lstm, systems.phy_fusionnet, systems.gru_xnet, systems.res_attentio_net)
+PUBLISHED_ON = {
+    "amigos_lstm": {"amigos"},
+    "phy_fusionnet": {"cl_drive", "empatica", "feature_table", "phyfusionnet_table", "ppb_emo", "wesad"},
+    "gru_xnet": {"deap", "gameemo", "seed_iv"},
+    "res_attentio_net": {"seed", "seed_iv", "seed_v", "seed_vii"},
+}
+# Three need more than a place to be told what they hold.
+KINDS = sorted(kind for kind in CORPORA if kind not in ("empatica", "feature_table", "multi"))
+each_system = pytest.mark.parametrize("system", [make() for make in SYSTEMS], ids=lambda one: one.name)
+
+
+def corpus_of(kind):
+    return CORPORA[kind](path=Path("somewhere"))
+
+
+def experiment(corpus, parts):
+    usual = {
+        "corpus": corpus,
+        "extraction": default_extraction(corpus),
+        "task": next(iter(corpus.tasks().values())),
+        "model": {"kind": "mlp"},
+        "protocol": {"kind": "loso"},
+    }
+    return validated({**usual, **parts})
+
+
+@each_system
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_system_makes_a_clean_experiment_of_every_corpus(system, kind):
+    made = experiment(corpus_of(kind), system.clean(corpus_of(kind)))
+    assert made.column == "flat"
+    assert made.model.kind in ({"mlp"} if system.name == "amigos_lstm" and kind == "amigos" else set(MODELS))
+
+
+@each_system
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_system_is_published_on_the_corpora_of_its_authors_and_on_no_other(system, kind):
+    corpus = corpus_of(kind)
+    if kind not in PUBLISHED_ON[system.name]:
+        with pytest.raises(ConfigError, match="was not published on"):
+            systems.published_parts(system, corpus, "job")
+        return
+    made = experiment(corpus, systems.published_parts(system, corpus, "job"))
+    assert made.column == "published"
+    assert made.training.amp in ("off", "auto")
+
+
+def test_a_job_without_a_system_says_which_jobs_have_one():
+    with pytest.raises(ConfigError, match=r"jobs/loso_amigos.py.*reproduce"):
+        systems.published_parts(None, corpus_of("deap"), "loso")
+
+
+@pytest.mark.parametrize("kind", systems.SEED_FAMILY)
+def test_clips_are_cut_to_one_length_unless_as_published(kind):
+    corpus = corpus_of(kind)
+    clean = experiment(corpus, systems.res_attentio_net().clean(corpus)).extraction
+    published = experiment(corpus, systems.res_attentio_net().published(corpus)).extraction
+    is_whole = {"raw_tokens": lambda one: one.whole, "signal_windows": lambda one: one.segment_s is None}
+    assert not is_whole[clean.kind](clean)
+    assert is_whole[published.kind](published)
+
+
+@pytest.mark.parametrize(("kind", "sad"), [("seed_iv", 1.0), ("gameemo", 1.0)])
+def test_the_published_label_maps_are_wrong_where_the_clean_ones_are_not(kind, sad):
+    corpus = corpus_of(kind)
+    clean, published = (getattr(systems.gru_xnet(), way)(corpus)["task"] for way in ("clean", "published"))
+    assert [head.classes for head in clean.heads] == [head.classes for head in published.heads]
+    side = {
+        way: [sad in codes for _, codes in task.classes] for way, task in (("c", clean), ("p", published))
+    }
+    assert side["c"] != side["p"]
