@@ -19,6 +19,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 
 import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 # Work that trains nothing runs in processes of its own: Ray gives an actor no process that has run a task,
 # and those that loaded torch while the driver planned are meant for the actors that train.
@@ -55,6 +56,15 @@ def cluster(address: str | None = None, n_cpus: int | None = None) -> Iterator[N
         # to MLflow, it would ask a Ray that is gone, which ends the process.
         gc.collect()
         ray.shutdown()
+
+
+def beside_the_driver(actor: type) -> Any:
+    """Start an actor on the driver's node, for the loss of another must not cost what it holds.
+
+    It takes no CPU, and so no slot of a run.
+    """
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    return ray.remote(actor).options(num_cpus=0, runtime_env=COLD, scheduling_strategy=here).remote()
 
 
 def _connect(target: str, n_cpus: int | None) -> None:

@@ -5,92 +5,47 @@ import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import ray
-from pydantic import BaseModel, ConfigDict, Field
 from ray import tune
 from ray.tune.execution import class_cache
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from emo_ray.errors import ClusterError
-from emo_ray.orchestration.cluster import COLD
+from emo_ray.orchestration.cluster import beside_the_driver
 from emo_ray.orchestration.mailbox import Mailbox
-from emo_ray.orchestration.policy import MAX_RETRIES
-from emo_ray.orchestration.work import Item, Work
+from emo_ray.orchestration.policy import MAX_RETRIES, lost_for_good
+from emo_ray.orchestration.resources import Resources, n_slots, too_small
+from emo_ray.orchestration.source import Source
+from emo_ray.orchestration.work import Work
 from emo_ray.orchestration.worker import Shared, run_work
 from emo_ray.store.segment_table import SegmentTable
 
 _LOOK_AT_CLUSTER_S = 2.0
 
 
-class Resources(BaseModel):
-    """What one run gets; never part of a run's identity."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    cpus_per_run: float = Field(1.0, gt=0)
-    gpus_per_run: float = Field(0.0, ge=0, description="a fraction lets several runs share a GPU")
-
-    @property
-    def device(self) -> str:
-        """Where a run's tensors live."""
-        return "cuda" if self.gpus_per_run else "cpu"
-
-    @property
-    def slots(self) -> dict[str, float]:
-        """What Tune is asked for."""
-        return {"cpu": self.cpus_per_run, "gpu": self.gpus_per_run}
-
-
-@runtime_checkable
-class Source(Protocol):
-    """Where work comes from and results go; lives in the driver and is called from Tune's loop alone."""
-
-    @property
-    def n_ahead(self) -> int:
-        """So many pieces of work may wait beside those that run: they start sooner, and know less."""
-
-    def is_over(self) -> bool:
-        """Whether no work will come any more."""
-
-    def next(self) -> Work | None:
-        """The next piece of work; None where none can start now."""
-
-    def started(self, name: str) -> None:
-        """Work has started."""
-
-    def restarted(self, name: str) -> Work | None:
-        """Its worker was lost and it will start again; returns what is left of it, None for all of it."""
-
-    def heard(self, name: str, item: Item) -> bool:
-        """Something was handed in; returns whether its work should end here."""
-
-    def ended(self, name: str) -> None:
-        """Work has ended."""
-
-    def lost(self, name: str, error: str) -> None:
-        """The worker was lost more often than the policy allows."""
-
-
 def run_source(
     source: Source, tables: Mapping[str, SegmentTable], resources: Resources, checkpoints: Path
 ) -> None:
-    """Do all the work of a source.
+    """Do all the work of a source: one worker a run as Tune trials, or several a run in Ray Train's groups.
 
     Raises
     ------
     ClusterError : the cluster can not give what a run asks for
     EmoRayError : whatever the source raised; what it had heard before is its own
     """
+    if resources.workers_per_run > 1:
+        # Here, for a job that needs no groups should not load Ray Train.
+        from emo_ray.orchestration.groups import run_source_in_groups
+
+        run_source_in_groups(source, tables, resources, checkpoints)
+        return
     if n_slots(resources) == 0:
-        raise ClusterError(_too_small(resources))
-    # On the driver's node, for the loss of another must not cost results; without a CPU, to take no slot.
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    mailbox = ray.remote(Mailbox).options(num_cpus=0, runtime_env=COLD, scheduling_strategy=here).remote()
+        raise ClusterError(too_small(resources))
+    mailbox = beside_the_driver(Mailbox)
     shared = Shared(
         tables={name: ray.put(table) for name, table in tables.items()},  # one copy a node, mapped
         mailbox=mailbox,
@@ -122,32 +77,6 @@ def run_source(
         ).fit()
     if director.error is not None:
         raise director.error
-
-
-def n_slots(resources: Resources) -> int:
-    """How many runs the cluster can do at a time."""
-    wanted = {"CPU": resources.cpus_per_run, "GPU": resources.gpus_per_run}
-    return sum(
-        int(min(node["Resources"].get(kind, 0) / share for kind, share in wanted.items() if share) + 1e-9)
-        for node in _nodes()
-    )
-
-
-def _nodes() -> list[dict[str, Any]]:
-    nodes: list[dict[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
-    return [node for node in nodes if node["Alive"]]
-
-
-def _too_small(resources: Resources) -> str:
-    """Refuse what the cluster can not give; Tune would wait for it for ever."""
-    for kind, wanted in (("CPU", resources.cpus_per_run), ("GPU", resources.gpus_per_run)):
-        most = max(node["Resources"].get(kind, 0) for node in _nodes())
-        if wanted > most:
-            return (
-                f"a run asks for {wanted:g} {kind}, but the largest node of the cluster has {most:g}: lower "
-                f"--{kind.lower()}s-per-run, or run where there are more"
-            )
-    return "no node of the cluster has both the CPUs and the GPUs that a run asks for"
 
 
 class _Director:
@@ -287,11 +216,7 @@ class _Listener(_Unsaved, tune.Callback):
 
     def on_trial_error(self, iteration: int, trials: list[Trial], trial: Trial, **info: Any) -> None:
         """Its worker was lost more often than the policy allows: a failed row."""
-        error = (
-            f"ClusterError: its worker was lost {MAX_RETRIES + 1} times (killed, out of memory, or its node "
-            "went away)"
-        )
-        self._director.ended(trial.config["work"], error)
+        self._director.ended(trial.config["work"], lost_for_good())
 
 
 class _StopOnError(_Unsaved, tune.Stopper):

@@ -8,7 +8,7 @@ import ray
 
 from emo_ray.errors import EmoRayError
 from emo_ray.experiment import RunSpec
-from emo_ray.orchestration.engine import Resources, n_slots
+from emo_ray.orchestration.resources import Resources, n_slots
 from emo_ray.orchestration.sweep_plan import SearchPlan, SweepPlan
 from emo_ray.results.search_results import SearchResults
 from emo_ray.run import fit

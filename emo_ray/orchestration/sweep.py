@@ -73,6 +73,11 @@ def run_sweep(sweep: Sweep, observer: SweepObserver) -> SearchResults:
         candidates and failed tests are rows instead
     """
     study, request = sweep.study, sweep.request
+    if study.resources.workers_per_run > 1:
+        raise ConfigError(
+            f"--workers-per-run {study.resources.workers_per_run}: a sweep fills the cluster with many runs "
+            "of one worker each; leave the flag out here, and give it to the job that evaluates what it finds"
+        )
     check_search(request.search, request.experiments[0])
     tables = {name: load_features(study, one) for name, one in extractions(request).items()}
     pairs = known_duplicates(tables[request.experiments[0].features], study.root / "store")

@@ -68,7 +68,7 @@ class _Place:
 
     def table(self, experiment: ExperimentConfig) -> SegmentTable:
         """The features that an experiment is about."""
-        table: SegmentTable = _once_a_process(self.shared.tables[experiment.features])
+        table: SegmentTable = once_a_process(self.shared.tables[experiment.features])
         return table
 
 
@@ -77,7 +77,7 @@ def _test(work: TestRun, place: _Place) -> None:
     every_s = spec.experiment.training.checkpoint_every_s
     checkpointer = Checkpointer(shared.checkpoints / f"{spec.fingerprint}.pt", every_s, spec.fingerprint)
     runtime = Runtime(device=shared.device, checkpointer=checkpointer)
-    result = _attempted(
+    result = attempted(
         lambda: execute(spec, place.table(work.experiment), runtime, place.attempt, work.chosen),
         lambda error: failed(spec, error, place.attempt),
         place.attempt,
@@ -108,7 +108,7 @@ def _inner(work: CandidateRun, place: _Place, number: int, spec: RunSpec) -> Inn
         reporter = _Reporter(work, place, progress, begin)
         progress.heard = reporter.heard
     runtime = Runtime(device=place.shared.device, limit_s=work.limit_s)
-    return _attempted(
+    return attempted(
         lambda: replace(
             run_inner(spec, inner, place.table(spec.experiment), progress, runtime), attempt=place.attempt
         ),
@@ -136,7 +136,7 @@ class _Reporter:
             self.place.hand_in(replace(so_far, status="stopped"))
 
 
-def _attempted(action: Callable[[], Result], as_failed: Callable[[str], Result], attempt: int) -> Result:
+def attempted(action: Callable[[], Result], as_failed: Callable[[str], Result], attempt: int) -> Result:
     """What an action returns, or its error as a failed row: whatever a run died of, the study goes on."""
     try:
         return action()
@@ -153,7 +153,7 @@ def _attempted(action: Callable[[], Result], as_failed: Callable[[str], Result],
 _FETCHED: dict[str, Any] = {}
 
 
-def _once_a_process(reference: Any) -> Any:
+def once_a_process(reference: Any) -> Any:
     """The object behind a reference; a worker process keeps it for all its runs (views, not copies)."""
     name = reference.hex()
     if name not in _FETCHED:

@@ -8,9 +8,9 @@ import psutil
 import pytest
 
 from emo_ray.errors import JournalError
-from emo_ray.orchestration.engine import Resources
 from emo_ray.orchestration.folds import FoldRun, run_missing
 from emo_ray.orchestration.plan import make_plan
+from emo_ray.orchestration.resources import Resources
 from emo_ray.results.journal import JOURNAL, Journal
 from emo_ray.run import execute
 from emo_ray.training.config import TrainingConfig
@@ -26,7 +26,8 @@ pytestmark = [
 def run(specs, table, folder):
     heard = []
     with Journal(folder) as journal:
-        run_missing(specs, table, FoldRun(journal, Resources(), heard.append))
+        tables = {specs[0].experiment.features: table}
+        run_missing(specs, tables, FoldRun(journal, Resources(), heard.append))
         return dict(journal.records), heard
 
 

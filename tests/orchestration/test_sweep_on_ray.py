@@ -13,7 +13,7 @@ from emo_ray.errors import ConfigError, SearchError
 from emo_ray.experiment import ExperimentConfig
 from emo_ray.extraction.raw_tokens import RawTokens
 from emo_ray.models.mlp import MlpConfig
-from emo_ray.orchestration.engine import Resources
+from emo_ray.orchestration.resources import Resources
 from emo_ray.orchestration.study import Study
 from emo_ray.orchestration.sweep import Sweep, run_sweep
 from emo_ray.orchestration.sweep_plan import SweepRequest
