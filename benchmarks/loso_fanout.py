@@ -28,10 +28,10 @@ from emo_ray.extraction.raw_tokens import RawTokens
 from emo_ray.models.amigos_lstm import AmigosLstmConfig
 from emo_ray.models.base import SegmentShape
 from emo_ray.orchestration.cluster import cluster
-from emo_ray.orchestration.engine import Resources
 from emo_ray.orchestration.features import FeatureRequest, ensure_features
 from emo_ray.orchestration.folds import FoldRun, run_missing
 from emo_ray.orchestration.plan import make_plan
+from emo_ray.orchestration.resources import Resources
 from emo_ray.protocols.subject_protocols import LeaveOneSubjectOut
 from emo_ray.results.journal import Journal
 from emo_ray.results.run_result import RunRecord
@@ -72,7 +72,7 @@ def emo_ray_study(
     table = load_table(ensure_features(request))
     specs = list(make_plan([config], table).specs)
     with Journal(folder / "study") as journal:
-        run_missing(specs, table, FoldRun(journal, Resources(), lambda record: None))
+        run_missing(specs, {config.features: table}, FoldRun(journal, Resources(), lambda record: None))
         records = dict(journal.records)
     return time.perf_counter() - started, records, table, specs
 

@@ -18,10 +18,10 @@ from emo_ray.experiment import ExperimentConfig
 from emo_ray.extraction.raw_tokens import RawTokens
 from emo_ray.models.amigos_lstm import AmigosLstmConfig
 from emo_ray.orchestration.cluster import cluster
-from emo_ray.orchestration.engine import Resources
 from emo_ray.orchestration.features import FeatureRequest, ensure_features
 from emo_ray.orchestration.folds import FoldRun, run_missing
 from emo_ray.orchestration.plan import make_plan
+from emo_ray.orchestration.resources import Resources
 from emo_ray.protocols.subject_protocols import LeaveOneSubjectOut
 from emo_ray.results.journal import Journal
 from emo_ray.store.reader import load_table
@@ -74,9 +74,8 @@ def measure(megabytes: float) -> tuple[float, float]:
         sampler = Sampler()
         sampler.start()
         with Journal(Path(scratch) / "study") as journal:
-            run_missing(
-                make_plan([config], table).specs, table, FoldRun(journal, Resources(), lambda record: None)
-            )
+            study = FoldRun(journal, Resources(), lambda record: None)
+            run_missing(make_plan([config], table).specs, {config.features: table}, study)
             assert all(record.status == "finished" for record in journal.records.values())
         sampler.ended.set()
         sampler.join()
