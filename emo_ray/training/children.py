@@ -15,12 +15,13 @@ from jaxtyping import Float64, Int, Int8, Int64
 from torch import Tensor
 
 from emo_ray.errors import TrainingError
+from emo_ray.models.blocks import by_segment
+from emo_ray.models.feature_grid import FeatureGrid
 from emo_ray.training import techniques
 from emo_ray.training.augmentation import TECHNIQUES, AugmentationConfig
 from emo_ray.training.data import Batch, SegmentData
 from emo_ray.training.neighbours import class_codes, same_class_neighbours
 from emo_ray.training.seeding import Streams
-from emo_ray.training.techniques import FeatureGrid
 
 logger = logging.getLogger(__name__)
 
@@ -237,7 +238,16 @@ class AugmentedRows:
             else:
                 # one draw for all sensors, which share a clock, but noise and channels are each one's own
                 own = replace(children, key=children.key ^ number)
-                x[on_device] = ALONE[name](*parents, own, self.grids[modality])
+                x[on_device] = self._alone(name, own, *parents, self.grids[modality])
+
+    def _alone(self, name: str, children: Plan, x: Tensor, mask: Tensor, grid: FeatureGrid) -> Tensor:
+        """Children altered a segment at a time: nothing moves from a segment into another of its context."""
+        n_segments = 1 + self.data.n_context
+        each = children.at(np.repeat(np.arange(len(children)), n_segments))
+        if name == "noise":
+            # a lost channel is lost in all segments, but noise does not come twice
+            each = replace(each, key=each.key ^ np.tile(np.arange(n_segments) << 8, len(children)))
+        return ALONE[name](*by_segment(x, mask, n_segments), each, grid).view_as(x)
 
 
 ALONE: Mapping[str, Callable[[Tensor, Tensor, Plan, FeatureGrid], Tensor]] = {

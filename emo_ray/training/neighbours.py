@@ -56,7 +56,7 @@ def same_class_neighbours(
 def _points(
     data: SegmentData, rows: Int[np.ndarray, " rows"], streams: Streams
 ) -> Float[np.ndarray, "rows numbers"]:
-    width = sum(values.shape[1] * values.shape[2] for values in data.values.values())
+    width = sum(n_tokens * n_features for n_tokens, n_features in data.shape().tokens.values())
     projection = None
     if width > MAX_NUMBERS:
         from sklearn.random_projection import GaussianRandomProjection

@@ -37,11 +37,16 @@ class Streams:
         return int.from_bytes(hashlib.sha256(key.encode()).digest(), "big")
 
 
-def reset_process(streams: Streams) -> None:
+def reset_process(streams: Streams, deterministic: bool = True) -> None:
     """Put the process into one known state, whatever ran before in it.
 
     Warm workers run many folds one after the other; all that torch keeps for the whole process is set
     here. Torch's generator starts at the stream ``"init"``, so build the model right after.
+
+    Parameters
+    ----------
+    deterministic : refuse operations whose result may differ from call to call (on CUDA); else the fastest
+        kernels are looked for by the clock
     """
     # cuBLAS reads it when CUDA starts; without it deterministic mode refuses matrix products there
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -51,8 +56,8 @@ def reset_process(streams: Streams) -> None:
     torch.set_grad_enabled(True)
     torch.set_flush_denormal(False)
     torch.set_float32_matmul_precision("highest")
-    torch.set_deterministic_debug_mode("error")
+    torch.set_deterministic_debug_mode("error" if deterministic else "default")
     # nothing here reads uninitialised memory; not filling it saves 5 % of a step
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    torch.backends.cudnn.benchmark = False  # it picks kernels by the clock
+    torch.backends.cudnn.benchmark = not deterministic  # it picks kernels by the clock
     torch.manual_seed(streams.integer("init"))

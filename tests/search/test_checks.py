@@ -79,7 +79,8 @@ def test_a_space_over_all_models_is_fine_whatever_the_experiment_has(base):
         ),
         (
             "{training.monitor: [loss, f1]}",
-            "training.monitor: the task has no 'f1', known are: loss, accuracy, balanced_accuracy, macro_f1",
+            "training.monitor: the task has no 'f1', known are: loss, accuracy, balanced_accuracy, macro_f1, "
+            "weighted_f1, macro_precision, kappa, auroc, pr_auc",
         ),
         (
             "{training.max_epochs: {int: [5, 60]}}",
@@ -192,8 +193,9 @@ def test_a_first_point_outside_the_space_is_refused(base, point, problem):
 
 def test_an_unknown_objective_names_those_of_the_task(base):
     assert told(base, objectives=("f2",)) == [
-        "objectives: the task has no score 'f2': it has accuracy, balanced_accuracy, macro_f1; beside a "
-        "score n_parameters and latency_ms can be objectives"
+        "objectives: the task has no score 'f2': it has accuracy, balanced_accuracy, macro_f1, "
+        "weighted_f1, macro_precision, kappa, auroc, pr_auc; beside a score n_parameters "
+        "and latency_ms can be objectives"
     ]
 
 

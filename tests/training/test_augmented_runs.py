@@ -13,7 +13,7 @@ from emo_ray.protocols.subject_protocols import LeaveOneSubjectOut
 from emo_ray.run import execute
 from emo_ray.space import parse_space
 from emo_ray.store.local import load_corpus
-from emo_ray.training import loop
+from emo_ray.training import loop, state
 from emo_ray.training.augmentation import AugmentationConfig
 from emo_ray.training.checkpoint import Checkpointer, weights_digest
 from emo_ray.training.config import TrainingConfig
@@ -105,7 +105,7 @@ def test_a_resumed_augmented_run_equals_the_undisturbed_one_bit_for_bit(single_h
 
 
 def test_without_augmentation_nothing_of_it_is_made(single_head, monkeypatch):
-    monkeypatch.setattr(loop, "Augmenter", None)  # calling it would fail
+    monkeypatch.setattr(state, "Augmenter", None)  # calling it would fail
     off = AUGMENTED.model_copy(update={"augmentation": AugmentationConfig(mixup_alpha=0.4)})
     plain = AUGMENTED.model_copy(update={"augmentation": AugmentationConfig()})
     assert weights_digest(fit(single_head, off).model) == weights_digest(fit(single_head, plain).model)
@@ -113,10 +113,13 @@ def test_without_augmentation_nothing_of_it_is_made(single_head, monkeypatch):
 
 def test_an_augmented_epoch_takes_its_share_of_steps(single_head, monkeypatch):
     sizes = []
-    step = loop.train_step
-    monkeypatch.setattr(
-        loop, "train_step", lambda run, batch: sizes.append(len(batch.targets["emotion"])) or step(run, batch)
-    )
+    train_step = loop.train_step
+
+    def counted(run, step, batches, tally):
+        sizes.append(step.n_rows)
+        train_step(run, step, batches, tally)
+
+    monkeypatch.setattr(loop, "train_step", counted)
     fit(single_head, AUGMENTED.model_copy(update={"max_epochs": 1}))
     assert sum(sizes) == pytest.approx(3 * 40, abs=9)  # rounding down costs each technique one child at most
 

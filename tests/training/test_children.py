@@ -231,3 +231,34 @@ def test_neighbours_are_those_of_scikit_learn(many_segments):
     flat = np.concatenate([values.reshape(300, -1) for values in many_segments.values.values()], axis=1)[rows]
     expected = rows[NearestNeighbors(n_neighbors=5).fit(flat).kneighbors(return_distance=False)]
     np.testing.assert_array_equal(same_class_neighbours(many_segments, rows, 5, Streams(0)), expected)
+
+
+def in_context(data, rows, trial, index):
+    """Training rows with the segment before each of them."""
+    return augmenter(
+        replace(data, trial=trial.astype(np.int32), index=index.astype(np.int32), n_context=1),
+        rows=rows,
+        contributions=only(time_shift=1, noise=1, channel_drop=1, mixup=1, smote=1),
+    )
+
+
+def test_children_of_a_context_alter_every_segment_by_itself(single_head):
+    n = len(single_head.subject)
+    made = in_context(single_head, ROWS, np.arange(n) // 20, np.arange(n) % 20 + 1).epoch(0)
+    plan, batch = made.plan, made.batch(-1 - np.arange(len(made.plan)))
+    parents = made.data.batch(plan.parent)
+    shifted = plan.technique == TECHNIQUES.index("time_shift")
+    x, before = batch.x["eeg"][shifted], parents.x["eeg"][shifted]
+    for segment in (slice(0, 4), slice(4, 8)):  # rotated inside the segment: the same tokens in another order
+        assert torch.equal(x[:, segment].sort(dim=1).values, before[:, segment].sort(dim=1).values)
+    dropped = batch.x["eeg"][plan.technique == TECHNIQUES.index("channel_drop")] == 0
+    with_context = parents.mask["eeg"][plan.technique == TECHNIQUES.index("channel_drop"), 0]
+    assert torch.equal(dropped[with_context, 0], dropped[with_context, 4])  # a lost channel is lost in both
+
+
+def test_noise_does_not_come_twice_in_a_context(single_head):
+    n = len(single_head.subject)
+    made = in_context(single_head, ROWS, np.zeros(n), np.arange(n) + 1).epoch(0)
+    noisy = np.flatnonzero(made.plan.technique == TECHNIQUES.index("noise"))
+    noise = made.batch(-1 - noisy).x["eeg"] - made.data.batch(made.plan.parent[noisy]).x["eeg"]
+    assert not torch.isclose(noise[:, :4], noise[:, 4:]).any(dim=2).all(dim=1).any()

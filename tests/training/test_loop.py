@@ -10,9 +10,11 @@ from torch import nn
 from emo_ray.errors import ConfigError, TrainingError
 from emo_ray.models.amigos_lstm import AmigosLstmConfig
 from emo_ray.models.mlp import MlpConfig
+from emo_ray.training.best import Best
 from emo_ray.training.checkpoint import Checkpointer, weights_digest
 from emo_ray.training.config import TrainingConfig
-from emo_ray.training.loop import Best, Runtime, Split, predict, train
+from emo_ray.training.loop import Runtime, Split, predict, train
+from emo_ray.training.metrics import metric_names
 from emo_ray.training.optimizer import OptimizerConfig, PlateauConfig
 from emo_ray.training.seeding import Streams, reset_process
 
@@ -91,7 +93,8 @@ def test_the_observer_hears_every_epoch_as_the_history_has_it(single_head):
     history = fit(single_head, observer=recorder).history
     assert history == tuple({"epoch": epoch, **metrics} for epoch, metrics in recorder.heard)
     assert [entry["epoch"] for entry in history] == list(range(6))
-    assert set(history[0]["validation"]) == {"loss", "accuracy", "balanced_accuracy", "macro_f1"}
+    assert set(history[0]["validation"]) == {"loss", *metric_names(single_head.heads)}
+    assert set(history[0]["train"]) == {"loss", "learning_rate"}
 
 
 @pytest.mark.parametrize("monitor", ["loss", "balanced_accuracy"])

@@ -3,8 +3,9 @@
 import pytest
 from pydantic import ValidationError
 
-from emo_ray.training.config import TrainingConfig, published_training
+from emo_ray.training.config import TrainingConfig
 from emo_ray.training.losses import LossConfig
+from emo_ray.training.published import published_training
 
 
 @pytest.mark.parametrize("monitor", ["loss", "macro_f1", "ccc", "transition/pr_auc"])

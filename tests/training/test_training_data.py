@@ -98,6 +98,68 @@ def test_parts_that_do_not_fit_are_refused_all_at_once(single_head):
         )
 
 
+def in_trials(data, trial, index, n_context=1):
+    """The first segments of the data as those of some trials."""
+    n = len(trial)
+    return replace(
+        data,
+        values={name: array[:n] for name, array in data.values.items()},
+        masks={name: array[:n] for name, array in data.masks.items()},
+        subject=data.subject[:n],
+        targets={name: array[:n] for name, array in data.targets.items()},
+        trial=np.array(trial, np.int32),
+        index=np.array(index, np.int32),
+        n_context=n_context,
+    )
+
+
+def test_a_context_puts_the_earlier_segments_before_the_segment(single_head):
+    data = in_trials(single_head, [0] * 5, [1, 2, 3, 4, 5], n_context=2)
+    batch = data.batch(np.array([4, 2]))
+    assert data.shape().tokens == {"eeg": (12, 5), "gsr": (9, 2)}
+    for row, segments in enumerate(([2, 3, 4], [0, 1, 2])):
+        expected = np.concatenate([single_head.values["eeg"][k] for k in segments])
+        np.testing.assert_array_equal(batch.x["eeg"][row], expected)
+    assert all(mask.all() for mask in batch.mask.values())
+    np.testing.assert_array_equal(batch.targets["emotion"], single_head.targets["emotion"][[4, 2]])
+
+
+def test_a_context_ends_at_the_trial_and_at_a_missing_segment(single_head):
+    # rows 0 and 1 are a trial, 2 to 4 another one, whose third segment is missing
+    data = in_trials(single_head, [0, 0, 1, 1, 1], [1, 2, 1, 2, 4], n_context=2)
+    mask = data.batch(np.arange(5)).mask["gsr"].view(5, 3, 3)[..., 0]  # rows segments
+    assert mask.tolist() == [
+        [False, False, True],
+        [False, True, True],
+        [False, False, True],
+        [False, True, True],
+        [False, False, True],
+    ]
+    assert not data.batch(np.arange(5)).x["gsr"].view(5, 3, 3, 2)[~mask].any()
+
+
+def test_a_context_does_not_reach_past_a_missing_segment(single_head):
+    data = in_trials(single_head, [0, 0, 0], [1, 3, 4], n_context=2)
+    assert data.batch(np.array([2])).mask["eeg"].view(3, 4)[:, 0].tolist() == [False, True, True]
+
+
+def test_a_context_is_standardised_by_its_own_subject(single_head):
+    shift = np.array([[0.0], [10.0]], np.float32)
+    data = in_trials(single_head, [0, 0, 1, 1], [1, 2, 1, 2])
+    affine = Affine(
+        shift={"eeg": shift.repeat(5, axis=1), "gsr": shift.repeat(2, axis=1)},
+        scale={"eeg": np.ones((2, 5), np.float32), "gsr": np.ones((2, 2), np.float32)},
+    )
+    data = replace(data, affine=affine, subject=np.array([0, 0, 1, 1], np.int32))
+    x = data.batch(np.array([3])).x["eeg"]
+    np.testing.assert_allclose(x[0], single_head.values["eeg"][[2, 3]].reshape(8, 5) - 10, rtol=1e-5)
+
+
+def test_a_context_of_other_columns_is_refused(single_head):
+    with pytest.raises(TrainingError, match="a context needs trial and index of 60 segments"):
+        replace(single_head, n_context=1)
+
+
 def sizes(n_rows, batch_size):
     return [len(b) for b in shuffled_batches(np.arange(n_rows), batch_size, np.random.default_rng(0))]
 
