@@ -132,7 +132,7 @@ def test_short_names_and_numbers_set_people_aside(settings, text, names):
 
 def test_a_seeded_choice_of_people_to_set_aside_depends_on_the_seed(settings):
     drawn = {
-        settings("--set-aside", "seeded:2", "--seed", str(seed)).sweep.request.set_aside for seed in range(9)
+        settings("--set-aside", "seeded:2", "--seed", str(seed)).sweep.request.set_aside for seed in range(4)
     }
     assert len(drawn) > 1
     assert settings("--set-aside", "seeded:2").sweep.request.set_aside in drawn
