@@ -149,7 +149,7 @@ class ModalityBranch(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch tokens features"], mask: Bool[Tensor, "batch tokens"]
     ) -> Float[Tensor, "batch units"]:
-        """Invalid tokens are as if they were not there; a modality without any valid one gives zeros.
+        """Invalid tokens are as if they were not there; without any valid one the dense layers see zeros.
 
         With a context: the segment, the earlier ones from the latest on, and the segment less each of them,
         all read by the same weights. An earlier segment without a valid token gives zeros, and so does the
@@ -203,15 +203,11 @@ class AmigosLstm(SegmentModel):
 
     Raises
     ------
-    ValueError : the data have no modality or no head, or not the tokens of so many segments
+    ValueError : the data have not the tokens of so many segments
     """
 
     def __init__(self, shape: SegmentShape, variant: Variant, options: LstmOptions) -> None:
         super().__init__()
-        if not shape.tokens or not shape.heads:
-            raise ValueError(
-                f"a model needs a modality and a head, got {shape}: check the features and the task"
-            )
         check_context(shape, options.context)
         main = widest_modality(shape)
         self.modalities = tuple(shape.tokens)

@@ -24,11 +24,21 @@ class SegmentShape:
     tokens : modality to (number of tokens, features a token)
     heads : head to number of outputs (1 for values and events)
     features : modality to the names of its features; electrodes and frequencies are read from them
+
+    Raises
+    ------
+    ValueError : there is no modality or no head
     """
 
     tokens: Mapping[str, tuple[int, int]]
     heads: Mapping[str, int]
     features: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.tokens or not self.heads:
+            raise ValueError(
+                f"a model needs a modality and a head, got {self}: check the features and the task"
+            )
 
 
 @dataclass(frozen=True)

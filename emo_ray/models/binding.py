@@ -1,6 +1,5 @@
 """Binding: what the modalities of a segment have in common, and what each of them alone has to say."""
 
-import itertools
 from dataclasses import dataclass
 
 import torch
@@ -93,10 +92,10 @@ def contrast_loss(
     van den Oord, Li & Vinyals (2018), "Representation learning with contrastive predictive coding",
     arXiv:1807.03748.
     """
-    pairs = list(itertools.combinations(range(views.shape[1]), 2))
-    if not pairs:
+    n_modalities = views.shape[1]
+    if n_modalities < 2:
         return 0.0 * views.float().sum()
-    first, second = torch.tensor(pairs, device=views.device).T
+    first, second = torch.triu_indices(n_modalities, n_modalities, offset=1, device=views.device)  # all pairs
     with torch.autocast(views.device.type, enabled=False):
         unit = functional.normalize(views.float(), dim=2).transpose(0, 1)  # modalities batch width
         cosines = unit[first] @ unit[second].transpose(1, 2)  # pairs batch batch

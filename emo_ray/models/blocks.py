@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -49,8 +49,7 @@ def valid_first(
     """The valid tokens of every row in their order, then zeros; and the mask of that."""
     order = torch.argsort((~mask).byte(), dim=1, stable=True)  # batch tokens; stable keeps time
     mask = mask.gather(1, order)
-    moved = x.gather(1, order[..., None].expand_as(x))
-    return moved.masked_fill(~mask[..., None], 0.0), mask
+    return reordered(x, order).masked_fill(~mask[..., None], 0.0), mask
 
 
 def backwards(
@@ -59,8 +58,17 @@ def backwards(
     """The valid tokens in reverse; they come first in every row (`valid_first`). What follows them stays."""
     positions = torch.arange(mask.shape[1], device=mask.device)
     n_valid = mask.sum(dim=1, keepdim=True)
-    source = torch.where(mask, n_valid - 1 - positions, positions)  # batch tokens
-    return x.gather(1, source[..., None].expand_as(x))
+    return reordered(x, torch.where(mask, n_valid - 1 - positions, positions))
+
+
+def reordered(
+    x: Float[Tensor, "batch tokens features"], order: Int[Tensor, "batch tokens"]
+) -> Float[Tensor, "batch tokens features"]:
+    """The tokens of every row in another order: which of them comes first, second, and so on."""
+    n_rows, n_tokens, _ = x.shape
+    starts = n_tokens * torch.arange(n_rows, device=x.device)[:, None]
+    # an index a token, where gather takes one a number: faster, and most so backwards through wide tokens
+    return x.flatten(0, 1).index_select(0, (starts + order).flatten()).view_as(x)
 
 
 def glorot_linear(n_inputs: int, n_outputs: int) -> nn.Linear:

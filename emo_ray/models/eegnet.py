@@ -64,7 +64,7 @@ class EegNet(SegmentModel):
 
     Raises
     ------
-    ValueError : the data have no modality or no head, or not the one that it reads
+    ValueError : the data have not the modality that it reads
 
     References
     ----------
@@ -74,10 +74,6 @@ class EegNet(SegmentModel):
 
     def __init__(self, shape: SegmentShape, config: EegNetConfig) -> None:
         super().__init__()
-        if not shape.tokens or not shape.heads:
-            raise ValueError(
-                f"a model needs a modality and a head, got {shape}: check the features and the task"
-            )
         if config.modality not in shape.tokens:
             raise ValueError(
                 f"eegnet reads {config.modality!r}, and the data have {sorted(shape.tokens)}: "

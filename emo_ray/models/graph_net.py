@@ -56,10 +56,6 @@ class Dgcnn(SegmentModel):
     modalities are read side by side. As published but for the pooling, and that the largest eigenvalue of
     the Laplacian is taken as its bound, 2.
 
-    Raises
-    ------
-    ValueError : the data have no modality or no head
-
     References
     ----------
     Song, Zheng, Song & Cui (2020), "EEG emotion recognition using dynamical graph convolutional neural
@@ -68,15 +64,13 @@ class Dgcnn(SegmentModel):
 
     def __init__(self, shape: SegmentShape, config: DgcnnConfig) -> None:
         super().__init__()
-        if not shape.tokens or not shape.heads:
-            raise ValueError(
-                f"a model needs a modality and a head, got {shape}: check the features and the task"
-            )
         self.modalities = tuple(shape.tokens)
         grids = [_grid(shape, name) for name in self.modalities]
         self.graphs = nn.ModuleList(GraphConvolution(grid, config.order, config.filters) for grid in grids)
         widths = [grid.n_channels * config.filters for grid in grids]
-        self.pools = nn.ModuleList(TokenPool(config.token_pool, width, bidirectional=False) for width in widths)
+        self.pools = nn.ModuleList(
+            TokenPool(config.token_pool, width, bidirectional=False) for width in widths
+        )
         self.drop = nn.Dropout(config.dropout)
         self.dense = dense_tower(sum(widths), (config.units,), (config.dropout,), norm=None)
         self.readout = Readout(config.units, dict(shape.heads))

@@ -125,7 +125,6 @@ class GruXNet(SegmentModel):
 
     Raises
     ------
-    ValueError : the data have no modality or no head
     ConfigError : there is no such modality, or its tokens are no pictures of at least 8 bins by 8 tokens
     """
 
@@ -133,10 +132,6 @@ class GruXNet(SegmentModel):
 
     def __init__(self, shape: SegmentShape, config: "GruXNetConfig") -> None:
         super().__init__()
-        if not shape.tokens or not shape.heads:
-            raise ValueError(
-                f"a model needs a modality and a head, got {shape}: check the features and the task"
-            )
         self.modality, self.fusion = config.modality, config.fusion
         self.grid = picture_grid(shape, config.modality)
         variant, options = VARIANTS[config.joint], config.cnn_options()

@@ -29,6 +29,11 @@ class HeadMix:
                 f"{self.n_shared} of {self.n_heads} heads can not be shared: take a number from 0 to "
                 f"{self.n_heads}"
             )
+        if not self.n_routed and self.top_k:
+            raise ValueError(
+                f"all {self.n_heads} heads are shared, and {self.top_k} of the others are to be chosen at a "
+                "token: share fewer of them"
+            )
         if self.n_routed and not 2 <= self.top_k <= self.n_routed:
             # the weight of a single head, made to sum to 1, is the constant 1: its router learns nothing
             raise ValueError(

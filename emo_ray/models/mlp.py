@@ -15,18 +15,10 @@ class Mlp(SegmentModel):
     """Dense layers with ReLU and dropout over token means; for flat feature tables.
 
     Without hidden layers it is a linear model. It has no norm, so a row never meets its neighbours.
-
-    Raises
-    ------
-    ValueError : the data have no modality or no head
     """
 
     def __init__(self, shape: SegmentShape, *, hidden: tuple[int, ...], dropout: float) -> None:
         super().__init__()
-        if not shape.tokens or not shape.heads:
-            raise ValueError(
-                f"a model needs a modality and a head, got {shape}: check the features and the task"
-            )
         self.modalities = tuple(shape.tokens)
         n_features = sum(n_features for _, n_features in shape.tokens.values())
         self.dense = dense_tower(n_features, hidden, (dropout,) * len(hidden), norm=None)

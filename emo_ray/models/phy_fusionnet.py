@@ -148,11 +148,8 @@ class PhyFusionNet(SegmentModel):
     """Encoder, binding, fusion; 1,037,664 weights with memory on AMIGOS tokens of 70, 12 and 10, 7 classes.
 
     After the description of Phy-FusionNet (github.com/AffectiveComputingXJTLU/Phy-FusionNet), whose code
-    does otherwise: `emo_ray.models.phy_fusionnet_row`. Any modality may be absent from any row.
-
-    Raises
-    ------
-    ValueError : the data have no modality or no head
+    does otherwise: `emo_ray.models.phy_fusionnet_row`. Any modality may be absent from any row. It reads what
+    tokens hold as it is: there is no convolution that makes tokens of raw samples.
     """
 
     def __init__(
@@ -163,10 +160,6 @@ class PhyFusionNet(SegmentModel):
         aux_weights: Mapping[str, float],
     ) -> None:
         super().__init__()
-        if not shape.tokens or not shape.heads:
-            raise ValueError(
-                f"a model needs a modality and a head, got {shape}: check the features and the task"
-            )
         width, n_heads = options.width, options.mix.n_heads
         # a loss without weight is not computed
         self.aux_weights = {name: weight for name, weight in aux_weights.items() if weight > 0}
@@ -312,6 +305,7 @@ class PhyFusionNetConfig(ModelConfig):
     @classmethod
     def search_space(cls) -> SearchSpace:
         """Architecture, losses and training; the length of a token is a matter of the extraction."""
+        # A weight of 0 is missing, which no log range has, and SMOTE, which is for rows of a table alone.
         remembered = {"model.memory": ("stream",)}
         return SearchSpace(
             dimensions={
@@ -333,5 +327,7 @@ class PhyFusionNetConfig(ModelConfig):
                 "training.optimizer.weight_decay": LogUniform(low=1e-6, high=1e-2),
                 "training.batch_size": Choice(choices=(32, 64, 128, 256)),
                 "training.loss.focal_gamma": Uniform(low=0.0, high=3.0),
+                "training.loss.balance_classes": Choice(choices=(False, True)),
+                "training.sampling.classes": Choice(choices=("none", "balanced")),
             }
         )

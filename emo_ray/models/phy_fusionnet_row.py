@@ -20,9 +20,10 @@ REDUCTION = 16
 class RowMemory(nn.Module):
     """The published memory bank: rows of earlier training batches, whoever they are of, shown to every row.
 
-    Rows are written where the last ones ended. Those that reach the end of the bank are cut off, the others
-    dropped, and the bank counts as full; so 20 rows or more replace all of it, and it holds rows of the last
-    training batch alone. It is frozen in eval mode.
+    Rows are written where the last ones ended; those that reach beyond the end of the bank are dropped, the
+    bank counts as full, and the next rows come first. So of batches of 20 rows or more the bank holds the
+    first 20 rows of the last one; a smaller one, as at the end of an epoch, moves where the next one starts.
+    It is frozen in eval mode. Each member of a team has a bank of its own.
 
     Parameters
     ----------
@@ -125,18 +126,10 @@ class PhyFusionNetRow(SegmentModel):
     What is published under the name (github.com/AffectiveComputingXJTLU/Phy-FusionNet) has no sequence, no
     binding and no fusion, and its predictions depend on who was in the last training batch (`RowMemory`).
     Its position is that of a first token: one constant vector.
-
-    Raises
-    ------
-    ValueError : the data have no modality or no head
     """
 
     def __init__(self, shape: SegmentShape, config: "PhyFusionNetRowConfig") -> None:
         super().__init__()
-        if not shape.tokens or not shape.heads:
-            raise ValueError(
-                f"a model needs a modality and a head, got {shape}: check the features and the task"
-            )
         width = config.width
         self.modalities = tuple(shape.tokens)
         self.projection = nn.Linear(sum(size for _, size in shape.tokens.values()), width)

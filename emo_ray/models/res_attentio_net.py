@@ -73,18 +73,10 @@ class ResAttentioNet(SegmentModel):
     Modalities are read side by side, token by token; the shorter ones end in invalid tokens. Of 60 tokens
     the published network attends to 2; of up to 32 it has one left, and its query no say. With
     ``mask_padding`` all activations are zero at invalid tokens, and batch norm and attention leave them out.
-
-    Raises
-    ------
-    ValueError : the data have no modality or no head
     """
 
     def __init__(self, shape: SegmentShape, config: ResAttentioNetConfig) -> None:
         super().__init__()
-        if not shape.tokens or not shape.heads:
-            raise ValueError(
-                f"a model needs a modality and a head, got {shape}: check the features and the task"
-            )
         self.modalities = tuple(shape.tokens)
         self.n_tokens = max(n_tokens for n_tokens, _ in shape.tokens.values())
         self.mask_padding = config.mask_padding

@@ -27,6 +27,7 @@ REFUSED: Mapping[str, str] = {
     "seed": "a seed is no setting: the search would keep the luckiest draw",
     "scaling": "what scales with a test subject's own data belongs to another column of the results",
     "references": "the models to beat do not depend on the model",
+    "procedure": "a flaw of a published procedure is no setting",
     "training.checkpoint_every_s": "it can not change a result",
     "extraction.kind": "each kind reads other recordings: make a study of each",
 }
@@ -72,6 +73,7 @@ def idle_keys(space: SearchSpace, base: ExperimentConfig) -> dict[str, str]:
         "training.loss.balance_events": "event",
         "training.loss.balance_classes": "classes",
         "training.loss.label_smoothing": "classes",
+        "training.sampling.classes": "classes",
         "training.loss.standardise_values": "value",
     }
     return {

@@ -157,6 +157,8 @@ class RunState:
         """What a resumed run needs; no random state, for `Streams` draws every epoch anew."""
         return {
             "model": self.model.state_dict(),
+            # all of them: what is not saved with the weights (a full memory) may matter to the next step
+            "buffers": dict(self.model.named_buffers()),
             "average": None if self.average is None else self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule.state_dict(),
@@ -169,6 +171,8 @@ class RunState:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take up where another attempt of this run was."""
         self.model.load_state_dict(state["model"])
+        for name, buffer in self.model.named_buffers():
+            buffer.copy_(state["buffers"][name])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -74,7 +74,9 @@ ROWS = {
     "eegnet": Row(EegNetConfig(), RAW),
     "eegnet-tokens": Row(EegNetConfig(modality="ecg")),
     **{
-        f"gru_xnet-{name}": Row(GruXNetConfig(gru_units=16, cnn_mult=0.25, **options), PICTURES, one_token=False)
+        f"gru_xnet-{name}": Row(
+            GruXNetConfig(gru_units=16, cnn_mult=0.25, **options), PICTURES, one_token=False
+        )
         for name, options in {
             "freqpool": {},
             "dynamic": {"joint": "dynamic", "impl": "loop"},

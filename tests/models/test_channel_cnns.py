@@ -15,15 +15,6 @@ SMALL = CnnOptions(widths=(4, 6, 8), impl="loop", chunk=2)
 N_ELECTRODES = 5  # no multiple of a chunk
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Small products are slower on several threads, and much slower where others use them, too."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
-
-
 def cnns(options, n_electrodes=N_ELECTRODES, seed=0):
     torch.manual_seed(seed)
     return ChannelCnns(n_electrodes, options)

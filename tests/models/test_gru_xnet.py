@@ -20,15 +20,6 @@ TABLE = {  # weights for two classes, pictures of 129 x 126: GAMEEMO, DEAP, SEED
 }
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Small products are slower on several threads, and much slower where others use them, too."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
-
-
 def picture_shape(n_channels, n_bins=129, n_tokens=126, n_classes=2):
     names = tuple(f"E{channel}/{hz}Hz" for channel in range(n_channels) for hz in range(n_bins))
     return SegmentShape({"eeg": (n_tokens, len(names))}, {"valence": n_classes}, {"eeg": names})

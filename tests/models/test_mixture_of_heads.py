@@ -141,6 +141,7 @@ def test_a_lag_at_which_the_sequence_repeats_draws_a_head_to_it():
         ((8, 9, 0), "9 of 8 heads can not be shared"),
         ((8, 2, 1), "needs 2 or more"),
         ((8, 6, 4), "4 of 2 routed"),
+        ((8, 8, 2), "all 8 heads are shared"),
     ],
 )
 def test_a_mix_that_can_not_be_routed_is_refused(mix, problem):

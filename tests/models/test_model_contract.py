@@ -22,15 +22,6 @@ each_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS.keys())
 each_kind = pytest.mark.parametrize("row", FIRST_ROWS.values(), ids=FIRST_ROWS.keys())
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread():
-    """Small products are slower on several threads, and much slower where others use them, too."""
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
-
-
 def build(row, shape=None, seed=0):
     torch.manual_seed(seed)
     return row.config.build(shape or row.shape)
@@ -280,7 +271,7 @@ def test_an_exported_model_gives_the_same_on_other_rows(row):
     assert_close(per_row(exported(x, mask)), per_row(model(x, mask)))
 
 
-@each_row
-def test_a_shape_without_modalities_is_refused(row):
+@pytest.mark.parametrize(("tokens", "heads"), [({}, HEADS), ({"eeg": (6, 5)}, {})])
+def test_data_without_a_modality_or_a_head_are_refused(tokens, heads):
     with pytest.raises(ValueError, match="needs a modality and a head"):
-        row.config.build(SegmentShape(tokens={}, heads=HEADS))
+        SegmentShape(tokens=tokens, heads=heads)

@@ -190,6 +190,7 @@ def test_shares_of_heads_become_numbers_and_never_starve_the_router(heads, share
     [
         ({"width": 100, "heads": 8}, "8 heads do not divide a width of 100: take heads=10"),
         ({"heads": 4, "shared_frac": 0.8}, "2 of 1 routed heads"),
+        ({"heads": 4, "shared_frac": 0.9}, "all 4 heads are shared"),
     ],
 )
 def test_heads_that_do_not_fit_are_refused(settings, problem):

@@ -1,11 +1,14 @@
 """Search spaces of the models: the published rows, and several models in one."""
 
+import random
+
 import pytest
 
 from emo_ray.errors import ConfigError
 from emo_ray.models.amigos_lstm import AmigosLstmConfig
 from emo_ray.models.base import ModelConfig
 from emo_ray.models.mlp import MlpConfig
+from emo_ray.models.phy_fusionnet import PhyFusionNetConfig
 from emo_ray.models.registry import MODELS
 from emo_ray.models.search_space import space_over
 from emo_ray.space import Choice, Integer, LogUniform, SearchSpace, Uniform
@@ -58,6 +61,21 @@ def test_every_model_has_something_to_search_of_its_own_and_of_training(config):
 def test_the_searched_settings_of_a_model_are_fields_of_it(config):
     keys = {key.split(".")[1] for key in config.search_space().dimensions if key.startswith("model.")}
     assert keys <= set(config.model_fields)
+
+
+@pytest.mark.parametrize("config", MODELS.values(), ids=MODELS.keys())
+def test_searched_settings_of_a_model_go_together(config):
+    searched = config.search_space().dimensions
+    offers = {key: dimension.examples() for key, dimension in searched.items() if key.startswith("model.")}
+    draw = random.Random(0)
+    for _ in range(300):
+        config(**{key.removeprefix("model."): draw.choice(values) for key, values in offers.items()})
+
+
+def test_phy_fusionnet_is_searched_over_the_ways_with_unequal_classes():
+    dimensions = PhyFusionNetConfig.search_space().dimensions
+    assert dimensions["training.loss.balance_classes"] == Choice(choices=(False, True))
+    assert dimensions["training.sampling.classes"] == Choice(choices=("none", "balanced"))
 
 
 def test_one_model_alone_has_its_own_space():

@@ -7,6 +7,7 @@ import pytest
 from test_stream import Remembers
 
 from emo_ray.models.mlp import MlpConfig
+from emo_ray.models.phy_fusionnet_row import PhyFusionNetRowConfig
 from emo_ray.training.augmentation import AugmentationConfig
 from emo_ray.training.checkpoint import Checkpointer, weights_digest
 from emo_ray.training.config import TrainingConfig
@@ -30,6 +31,7 @@ OPTIONS = {
     "smote": {"smote": True},
     "recordings": {"accumulate": 2},
     "recordings, sampling": {"sampling": BALANCED, "ema_decay": 0.9},
+    "memory that is not saved": {"keep": "last"},
 }
 
 
@@ -50,10 +52,17 @@ def flat(data):
     return replace(data, values=values, masks={name: mask[:, :1] for name, mask in data.masks.items()})
 
 
-def fit(data, config, streaming, **runtime):
+def model_for(name, shape):
+    if name.startswith("recordings"):
+        return Remembers()
+    config = PhyFusionNetRowConfig() if name.startswith("memory") else MlpConfig(dropout=0.2)
+    return config.build(shape)
+
+
+def fit(data, config, name="", **runtime):
     streams = Streams(0)
     reset_process(streams)
-    model = Remembers() if streaming else MlpConfig(dropout=0.2).build(data.shape())
+    model = model_for(name, data.shape())
     return train(model, data, SPLIT, config, streams, Runtime(**runtime))
 
 
@@ -61,12 +70,12 @@ def fit(data, config, streaming, **runtime):
 def test_a_resumed_run_equals_the_undisturbed_one(single_head, tmp_path, name):
     trial, dataset = np.repeat(np.arange(12, dtype=np.int32), 5), np.arange(60, dtype=np.int32) % 3 // 2
     data = replace(flat(single_head) if name == "smote" else single_head, trial=trial, dataset=dataset)
-    config, streaming = PLAIN.model_copy(update=OPTIONS[name]), name.startswith("recordings")
-    undisturbed = fit(data, config, streaming)
+    config = PLAIN.model_copy(update=OPTIONS[name])
+    undisturbed = fit(data, config, name)
     safety = {"checkpointer": Checkpointer(tmp_path / "state.pt", 0.0, "run")}
     with pytest.raises(KeyboardInterrupt):
-        fit(data, config, streaming, observer=Ends(3), **safety)
-    resumed = fit(data, config, streaming, **safety)
+        fit(data, config, name, observer=Ends(3), **safety)
+    resumed = fit(data, config, name, **safety)
     assert weights_digest(resumed.model) == weights_digest(undisturbed.model)
     assert (resumed.history, resumed.best_epoch) == (undisturbed.history, undisturbed.best_epoch)
     assert len(resumed.history) == 5
@@ -74,7 +83,7 @@ def test_a_resumed_run_equals_the_undisturbed_one(single_head, tmp_path, name):
 
 def test_the_options_are_not_idle(single_head):
     data = replace(single_head, dataset=np.arange(60, dtype=np.int32) % 3 // 2)
-    plain = weights_digest(fit(data, PLAIN, streaming=False).model)
+    plain = weights_digest(fit(data, PLAIN).model)
     for name in ("average", "cosine and warm-up", "sampling", "bf16"):
         changed = PLAIN.model_copy(update=OPTIONS[name])
-        assert weights_digest(fit(data, changed, streaming=False).model) != plain, name
+        assert weights_digest(fit(data, changed).model) != plain, name
