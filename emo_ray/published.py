@@ -66,7 +66,10 @@ def published_material(spec: RunSpec, table: SegmentTable, data: SegmentData, st
     material = Material(scaled, Split(train, validation), test, origin, lineage | {"scaler": seen})
     for side, rows in (("training", train), ("validation", validation), ("test", test)):
         if not len(rows):
-            raise TrainingError(f"the published split leaves the {side} side without a row: use more data")
+            raise TrainingError(
+                f"the published split of {len(everybody)} labelled rows leaves the {side} side without any: "
+                "use more people, or longer recordings"
+            )
     return material
 
 
@@ -84,11 +87,19 @@ def _sides(
     shares: tuple[list[Rows], list[Rows], list[Rows]] = ([], [], [])
     for code in np.unique(codes):
         own = generator.permutation(rows[codes == code])
-        ends = np.rint(np.array([TRAIN_SHARE, TRAIN_SHARE + VALIDATION_SHARE]) * len(own)).astype(np.int64)
-        for share, part in zip(shares, np.split(own, ends), strict=True):
+        for share, part in zip(shares, np.split(own, _ends(len(own))), strict=True):
             share.append(part)
     train, validation, test = (np.sort(np.concatenate(share)) for share in shares)
     return train, validation, test
+
+
+def _ends(n_rows: int) -> tuple[int, int]:
+    """Where training and validation end in a class; three rows or more reach all sides."""
+    train, validation = round(TRAIN_SHARE * n_rows), round((TRAIN_SHARE + VALIDATION_SHARE) * n_rows)
+    if n_rows < len(("train", "validation", "test")):
+        return train, validation
+    train = min(train, n_rows - 2)
+    return train, min(max(validation, train + 1), n_rows - 1)
 
 
 def _standardised(
@@ -137,10 +148,19 @@ def _augmented(
     """All rows, standardised together, then their children; and the row of the table behind each."""
     moments = {name: [measure(data.values[name][rows], data.masks[name][rows])] for name in data.values}
     source = Augmenter(replace(data, affine=affine_of(moments)), rows, config, streams).epoch(0)
-    batches = [source.batch(examples) for examples in data.pieces(source.examples)]
     origin = np.concatenate([source.rows, source.plan.parent])
-    values = {name: np.concatenate([batch.x[name].numpy() for batch in batches]) for name in data.values}
-    masks = {name: np.concatenate([batch.mask[name].numpy() for batch in batches]) for name in data.values}
+    # Filled piece by piece: pictures with their children are gigabytes, and must not be there twice.
+    values = {
+        name: np.empty((len(origin), *part.shape[1:]), np.float32) for name, part in data.values.items()
+    }
+    masks = {name: np.empty((len(origin), part.shape[1]), bool) for name, part in data.values.items()}
+    done = 0
+    for examples in data.pieces(source.examples):
+        batch = source.batch(examples)
+        for name in data.values:
+            values[name][done : done + len(examples)] = batch.x[name].numpy()
+            masks[name][done : done + len(examples)] = batch.mask[name].numpy()
+        done += len(examples)
     made = SegmentData(
         values=values,
         masks=masks,

@@ -322,7 +322,8 @@ def _fit_references(spec: RunSpec, table: SegmentTable, fitted: Fit) -> _Referen
     seed = Streams(spec.experiment.seed).child("references", fold.name).integer("draws")
     if fitted.material is not None:  # the same rows as the network, for they are to show the same leaks
         material = fitted.material
-        rows = np.union1d(material.split.train, material.split.validation)
+        # A test side that validates has not trained the network, and must not train what it is measured by.
+        rows = np.setdiff1d(np.union1d(material.split.train, material.split.validation), material.test)
         seen = table.subjects_at(material.origin[rows])
         return _References(names, material.data, rows, seed, {"references": seen})
     subjects = sorted({*fold.train, *fold.validation})

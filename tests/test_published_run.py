@@ -8,16 +8,18 @@ from numpy.testing import assert_array_equal
 from pydantic import ValidationError
 
 from emo_ray.corpora.fake import FakeCorpus
+from emo_ray.corpora.recording import RejectedTrial
 from emo_ray.errors import ConfigError, ProtocolError
 from emo_ray.experiment import ExperimentConfig, RunSpec
 from emo_ray.extraction.raw_tokens import RawTokens
 from emo_ray.models.mlp import MlpConfig
 from emo_ray.orchestration.plan import make_plan
+from emo_ray.orchestration.study import Study, _with_published, describe
 from emo_ray.protocols.fold import MixedFold
 from emo_ray.protocols.normalize import fit_scaler
 from emo_ray.protocols.procedure import Procedure
 from emo_ray.protocols.subject_protocols import HoldOut, LeaveOneSubjectOut, RandomRows
-from emo_ray.published import published_material
+from emo_ray.published import _ends, published_material
 from emo_ray.run import execute, segment_data
 from emo_ray.store.local import load_corpus
 from emo_ray.training.augmentation import AugmentationConfig
@@ -85,7 +87,7 @@ def test_the_test_side_validates_where_that_was_published(table):
     spec = spec_of(table, HoldOut(n_test=2), procedure=procedure)
     record = execute(spec, table).record
     assert set(record.leaks["epoch"]) == set(spec.fold.test)
-    assert "weights" not in record.leaks
+    assert not {"weights", "references"} & set(record.leaks)
     assert record.rows["train"] == len(table.rows_of((*spec.fold.train, *spec.fold.validation)))
     assert record.rows["validation"] == record.rows["test"]
 
@@ -99,7 +101,8 @@ def test_children_made_before_the_split_put_a_tested_recording_into_training(tab
     assert set(material.origin[material.test]) & set(material.origin[material.split.train])
     result = execute(spec, table)
     assert "copies made before the split" in result.record.leaks
-    assert len(result.predictions.columns["subject"]) == len(material.test)
+    # Who has children by SMOTE is drawn anew, and with it the sizes of both classes.
+    assert abs(len(result.predictions.columns["subject"]) - len(material.test)) <= 2
 
 
 def test_visible_padding_turns_masked_tokens_into_numbers_that_differ_from_the_mean(table):
@@ -138,3 +141,43 @@ def test_the_same_published_run_gives_the_same_result(table):
     first, second = (execute(spec_of(table), table) for _ in range(2))
     assert first.weights == second.weights
     assert first.record.scores == second.record.scores
+
+
+@pytest.mark.parametrize("n_rows", range(3, 12))
+def test_three_rows_of_a_class_or_more_reach_all_sides(n_rows):
+    train, validation = _ends(n_rows)
+    assert 0 < train < validation < n_rows
+    assert _ends(200) == (140, 170)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"model": {"kind": "res_attentio_net", "mask_padding": False}}, "model.mask_padding=false"),
+        (
+            {"extraction": {"kind": "stft_tokens", "mode": "published", "whole": True}},
+            "extraction.whole=true",
+        ),
+        ({"extraction": {"kind": "amigos_published"}}, "extraction.kind=amigos_published"),
+    ],
+)
+def test_a_clean_study_refuses_what_shows_how_long_a_clip_is(table, settings, told):
+    published = spec_of(table).experiment.model_dump() | settings
+    clean = published | {"procedure": Procedure(), "protocol": LeaveOneSubjectOut()}
+    with pytest.raises(ConfigError, match=f"{told}: shows the network how long a clip is"):
+        make_plan([ExperimentConfig.model_validate(clean)], table)
+    make_plan([ExperimentConfig.model_validate(published)], table)
+
+
+def test_trials_that_the_published_features_alone_reject_are_told_as_such(table, tmp_path):
+    experiments = (spec_of(table, LeaveOneSubjectOut(), procedure=Procedure()).experiment,)
+    plan = make_plan(experiments, table)
+    known, new = (RejectedTrial("fake/S01", trial, "too short") for trial in ("t1", "t2"))
+    clean, other = (
+        dataclasses.replace(table, rejected=rejected, notes={"fake/S02": note})
+        for rejected, note in (((known,), ("a",)), ((known, new), ("a", "b")))
+    )
+    described = describe(Study(experiments, {}, tmp_path), plan, clean, plan.subjects)
+    told = _with_published(described, [other], plan.subjects)
+    assert told.rejected == (known, dataclasses.replace(new, reason="published column alone: too short"))
+    assert [note for note in told.notes if "S02" in note] == ["fake/S02: a", "fake/S02: b"]

@@ -121,6 +121,11 @@ def tell(evaluation: Evaluation, results: StudyResults) -> int:
 
 def _study(job: LosoJob, options: Namespace, root: Path) -> Study:
     if options.from_sweep:
+        if options.procedure == "published":
+            raise ConfigError(
+                "--procedure published and --from-sweep exclude each other: what was published has settings "
+                "of its own. Run the job once with each"
+            )
         experiment, selection, line = handed_on(job, options, root)
         print(line, file=sys.stderr)
         return study_of(job, options, root, (experiment,), selection)

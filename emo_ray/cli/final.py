@@ -12,6 +12,7 @@ from emo_ray.cli.definition import LosoJob
 from emo_ray.cli.flags import shared_parser
 from emo_ray.cli.guard import guarded
 from emo_ray.cli.places import find_root, find_tracking_uri
+from emo_ray.corpora.base import PLACES
 from emo_ray.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def _run(job: LosoJob, options: Namespace) -> int:
     wanted = final_training(job, options, root)
     registry = ModelRegistry(uri, job.name, root / "artifacts") if uri else None
     check = check_in_background(registry.store.check if registry else None, root)
-    print(f"{wanted.choice.source}: {wanted.choice.n_epochs} epochs", file=sys.stderr)
+    print(f"{wanted.choice.source}: {_epochs(wanted.choice.n_epochs)}", file=sys.stderr)
     check.result()
     with cluster(options.address):
         found = train_final(wanted)
@@ -172,16 +173,22 @@ def _of_study(job: LosoJob, options: Namespace, root: Path) -> "tuple[Experiment
     results = load_study(root / "studies" / options.from_study)
     column = "transductive" if options.scaling == "transductive" else "flat"
     settings, choice = choice_of_study(results, column)
-    return validated({**settings, "corpus": _corpus(job, options, settings)}), choice
+    return validated({**settings, "corpus": corpus_of_study(job, options, settings)}), choice
 
 
 def _is_ours(name: str) -> bool:
     """Fields that say where data lie, or how long to train: the command's to say."""
-    return name in ("training.max_epochs", "corpus.path", "corpus.ratings")
+    part, _, field = name.partition(".")
+    return name == "training.max_epochs" or (part == "corpus" and field.partition(".")[0] in PLACES)
 
 
-def _corpus(job: LosoJob, options: Namespace, settings: Mapping[str, Any]) -> Any:
-    """The corpus as the study read it, at the place that this command names."""
+def corpus_of_study(job: LosoJob, options: Namespace, settings: Mapping[str, Any]) -> Any:
+    """The corpus as the study read it, at the places that this command names.
+
+    Raises
+    ------
+    ConfigError : the data are of another kind
+    """
     from emo_ray.cli.settings import find_corpus, is_layout
 
     given, known = find_corpus(job, options), settings["corpus"]
@@ -193,7 +200,9 @@ def _corpus(job: LosoJob, options: Namespace, settings: Mapping[str, Any]) -> An
     if options.task and given.tasks().get(options.task) is None:
         raise ConfigError(f"--task {options.task!r}: the corpus has {', '.join(given.tasks())}")
     # A layout file describes new data; a bare path is read as the study read its own.
-    return given if options.data and is_layout(options.data) else {**known, "path": given.path}
+    if options.data and is_layout(options.data):
+        return given
+    return {**known, **given.model_dump(include=PLACES)}
 
 
 def _name(options: Namespace, experiment: "ExperimentConfig") -> str:
@@ -208,10 +217,10 @@ def _name(options: Namespace, experiment: "ExperimentConfig") -> str:
 
 def _tell(found: "FinalModel") -> None:
     content, lineage = found.content, found.content.lineage
-    made = "trained" if found.is_new else "trained before, found"
+    made = "trained" if found.is_new else "found, trained before"
     print(
         f"{content.name}: {made} on {lineage.n_segments} segments of {len(lineage.subjects)} people, "
-        f"{lineage.n_epochs} epochs, {lineage.n_parameters} weights"
+        f"{_epochs(lineage.n_epochs)}, {lineage.n_parameters} weights"
     )
     for score in lineage.scores:
         shown = "undefined" if score.mean is None else f"{score.mean:.3f}"
@@ -222,6 +231,10 @@ def _tell(found: "FinalModel") -> None:
         )
         print(f"{score.metric}: {shown}{ends}")
     print(lineage.meaning)
+
+
+def _epochs(number: int) -> str:
+    return f"{number} epoch{'' if number == 1 else 's'}"
 
 
 def _serve_command(uri: str, model: str) -> str:

@@ -28,8 +28,10 @@ def predict(options: argparse.Namespace) -> int:
 
     if options.out is not None and options.out.suffix not in SUFFIXES:
         raise ConfigError(f"--out {options.out}: give a name that ends with {', '.join(SUFFIXES)}")
-    package = read_package(find_model(options))
-    place = options.recording.expanduser().resolve()
+    model, place = find_model(options), options.recording.expanduser().resolve()
+    for target in (options.out, options.as_request):
+        _check_target(target, place, model)
+    package = read_package(model)
     recordings, notes = read_recordings(place, package, options.subject)
     if options.as_request is not None:
         body = json.dumps(as_request(recordings), allow_nan=False)
@@ -73,6 +75,16 @@ def find_model(options: argparse.Namespace) -> Path:
     from emo_ray.tracking.registered import ModelRegistry
 
     return ModelRegistry(uri).folder_of(options.model)
+
+
+def _check_target(target: Path | None, recording: Path, model: Path) -> None:
+    """Refuse to write over what is asked, or what is asked about."""
+    if target is None or not target.exists():
+        return
+    found = target.resolve()
+    for name, place in (("recording", recording), ("model", model.resolve())):
+        if found.is_relative_to(place):
+            raise ConfigError(f"{target} is part of the {name}, and would be overwritten: give another name")
 
 
 def write_table(answer: "Answer", path: Path) -> None:

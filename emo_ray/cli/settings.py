@@ -151,7 +151,13 @@ def published_experiment(
     ConfigError : nothing was published, or it has other targets than the clean experiment
     """
     parts = dict(published_parts(job.system() if job.system else None, corpus, job.name))
-    protocol = {**parts.pop("protocol"), **cohort_of(options).protocol}
+    # The same people, whether flags or dotted overrides chose them.
+    people = clean.protocol.model_dump(include={"n_subjects", "choice", "duplicates"})
+    protocol = {**parts.pop("protocol"), **people}
+    if "n_test" in protocol:
+        n_people = clean.protocol.n_subjects or len(cohort_of(options).files(corpus))
+        # Of fewer people than its authors had, as many as leave one to train and one to validate.
+        protocol["n_test"] = max(1, min(protocol["n_test"], n_people - 2))
     protocol |= _small_hold_out(options, protocol["kind"])
     usual = {"task": clean.task, "references": clean.references, "seed": clean.seed}
     content = {**usual, "corpus": corpus, **parts, **_asked(options, corpus, "task"), "protocol": protocol}

@@ -81,7 +81,9 @@ def _is_sweep(results: StudyResults) -> bool:
 def _run_counts(results: StudyResults) -> str:
     states = [results.records[name].status for name, _, _ in results.planned if name in results.records]
     failed = f", {states.count('failed')} failed" if "failed" in states else ""
-    return f"{states.count('finished')}/{len(results.planned)} finished{failed}"
+    columns = [results.header["candidates"][candidate]["column"] for _, candidate, _ in results.planned]
+    published = f", {columns.count('published')} as published" if "published" in columns else ""
+    return f"{states.count('finished')}/{len(results.planned)} finished{failed}{published}"
 
 
 def _search_counts(results: SearchResults) -> str:

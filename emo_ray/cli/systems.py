@@ -143,9 +143,14 @@ def _phy_clean(corpus: "CorpusConfig") -> Parts:
     from emo_ray.training.losses import LossConfig
     from emo_ray.training.optimizer import OptimizerConfig
 
+    parts = all_sequences(corpus)
     return {
-        **all_sequences(corpus),
-        "model": {"kind": "phy_fusionnet", "dropout": 0.2},
+        **parts,
+        "model": {
+            "kind": "phy_fusionnet",
+            "dropout": 0.2,
+            "token_s": _seconds_of(parts["extraction"], corpus),
+        },
         "training": TrainingConfig(
             optimizer=OptimizerConfig(kind="adamw", learning_rate=3e-4, weight_decay=1e-4),
             loss=LossConfig(focal_gamma=2.0),
@@ -154,6 +159,14 @@ def _phy_clean(corpus: "CorpusConfig") -> Parts:
             monitor="primary",
         ),
     }
+
+
+def _seconds_of(extraction: Any, corpus: "CorpusConfig") -> float:
+    """Seconds a token: what a network that knows time must be told. A changed extraction needs it anew."""
+    return float(
+        getattr(extraction, "token_s", None)
+        or getattr(corpus, "window_s", 4.0 if corpus.kind in SEED_FAMILY else 1.0)
+    )
 
 
 def _phy_published(corpus: "CorpusConfig") -> Parts:
@@ -198,7 +211,7 @@ def _gru_clean(corpus: "CorpusConfig") -> Parts:
     }
 
 
-# Samples of a frame and seconds of a picture, as the authors cut each corpus.
+# Samples of a frame, seconds of a picture and from one to the next, as the authors cut each corpus.
 GRU_PICTURES = {"deap": (256, 63.0, 63.0), "gameemo": (128, 5.0, 2.5), "seed_iv": (400, 140.0, 140.0)}
 
 
@@ -217,6 +230,8 @@ def _gru_published(corpus: "CorpusConfig") -> Parts:
             segment_s=segment_s,
             hop_s=hop_s,
             baseline="include",
+            # DEAP's trials are as long as a picture; a clip of SEED-IV is cut or filled up with zeros
+            whole=corpus.kind == "seed_iv",
         ),
         "model": GruXNetConfig.published("dynamic"),
         "training": published_training("gru-xnet"),

@@ -1,11 +1,13 @@
 """StftTokens: short-time spectra of EEG segments, a token for each time step."""
 
+import math
+from dataclasses import replace
 from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from emo_ray.corpora.recording import Recording, Signal
 from emo_ray.errors import ConfigError, SignalError
@@ -49,6 +51,10 @@ class StftTokens(ExtractionConfig):
     baseline: Literal["include", "drop"] = Field(
         "drop", description="the seconds before the stimulus: segments start there, or with the stimulus"
     )
+    whole: bool = Field(
+        False,
+        description="published, of SEED-IV: one segment a trial, its middle, or filled up with zeros behind",
+    )
     frame_samples: int = Field(
         256, ge=2, description="published: samples a frame; 256 for DEAP, 128 for GAMEEMO, 400 for SEED-IV"
     )
@@ -58,6 +64,12 @@ class StftTokens(ExtractionConfig):
         description=f"names to map EEG onto, or one of {', '.join(ELECTRODE_SETS)}; absent ones are NaN; "
         "none named: channels as they are",
     )
+
+    @model_validator(mode="after")
+    def _zeros_are_published(self) -> "StftTokens":
+        if self.whole and self.mode != "published":
+            raise ValueError("whole fills clips up with zeros, which tell their length: mode=published alone")
+        return self
 
     def modalities(self, recording: Recording) -> tuple[Modality, ...]:
         """The one modality.
@@ -88,6 +100,9 @@ class StftTokens(ExtractionConfig):
         eeg = _eeg(recording)
         end_s = eeg.start_s + eeg.values.shape[1] / eeg.sfreq
         first_s = 0.0 if self.baseline == "include" else recording.baseline_s
+        if self.whole:
+            eeg, first_s = self._fitted(eeg, first_s)
+            end_s = first_s + self.segment_s
         grid = sliding_grid((first_s, end_s), self.segment_s, self.hop_s, self.segment_s)
         if not len(grid.starts_s):
             reason = f"{end_s - first_s:.1f} s of stimulus, shorter than one segment of {self.segment_s:g} s"
@@ -108,6 +123,14 @@ class StftTokens(ExtractionConfig):
             ratings=ratings_at(recording, grid.centres_s),
             notes=notes,
         )
+
+    def _fitted(self, eeg: Signal, first_s: float) -> tuple[Signal, float]:
+        """The signal, filled up with zeros where it ends before one segment does; and the segment's start."""
+        missing_s = first_s + self.segment_s - (eeg.start_s + eeg.values.shape[1] / eeg.sfreq)
+        if missing_s <= 0:
+            return eeg, first_s - missing_s / 2
+        padding = math.ceil(missing_s * eeg.sfreq)
+        return replace(eeg, values=np.pad(eeg.values, ((0, 0), (0, padding)))), first_s
 
     def _pictures(
         self, eeg: Signal, starts_s: Float[np.ndarray, " segments"]

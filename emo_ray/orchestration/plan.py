@@ -9,6 +9,7 @@ from jaxtyping import Float32
 
 from emo_ray.errors import ConfigError, ProtocolError
 from emo_ray.experiment import ExperimentConfig, RunSpec, Selection
+from emo_ray.extraction.stft_tokens import StftTokens
 from emo_ray.files import text_digest
 from emo_ray.protocols.duplicates import DuplicatePair, check_no_duplicates, find_duplicates, units_of
 from emo_ray.protocols.fold import Fold
@@ -72,6 +73,7 @@ def make_plan(
         check_modalities(experiment, table)
         _check_monitor(experiment)
         _check_procedure(experiment)
+        _check_clock(experiment)
         targets = experiment.task.targets(table.columns)
         labelled = _labelled_subjects(targets, table)
         folds, copies = _folds(experiment, {name: table.groups[name] for name in labelled}, pairs)
@@ -179,13 +181,45 @@ def check_modalities(experiment: ExperimentConfig, table: SegmentTable) -> None:
             )
 
 
+def _check_clock(experiment: ExperimentConfig) -> None:
+    """A network that knows time must be told the seconds of a token as they are."""
+    told, true = (getattr(part, "token_s", None) for part in (experiment.model, experiment.extraction))
+    if told is not None and true is not None and told != true:
+        raise ConfigError(
+            f"model.token_s is {told:g} s, and a token has {true:g} s (extraction.token_s): set "
+            f"model.token_s={true:g}"
+        )
+
+
 def _check_procedure(experiment: ExperimentConfig) -> None:
-    """A clean run that tests whom it trains on would fail its one fold; better said before it starts."""
-    if experiment.protocol.kind == "random_rows" and experiment.procedure.kind == "clean":
+    """A clean run that tests whom it trains on would fail its one fold; better said before it starts.
+
+    What shows a network how long a clip is, or when it was shown, would not even fail.
+    """
+    if experiment.procedure.kind == "published":
+        return
+    flaws = [told for told, is_so in _published_alone(experiment).items() if is_so]
+    if flaws:
+        raise ConfigError(
+            f"{', '.join(flaws)}: shows the network how long a clip is or when it was shown, as only "
+            "published procedures do: leave it out, or set procedure.kind=published"
+        )
+    if experiment.protocol.kind == "random_rows":
         raise ConfigError(
             "protocol random_rows trains and tests on the same people, as only published procedures do: set "
             "procedure.kind=published, or take --protocol loso"
         )
+
+
+def _published_alone(experiment: ExperimentConfig) -> dict[str, bool]:
+    """Settings of data and networks that are flaws of published procedures, and which of them there are."""
+    corpus, extraction, model = experiment.corpus, experiment.extraction, experiment.model
+    return {
+        "corpus.with_clock=true": bool(getattr(corpus, "with_clock", False)),
+        "extraction.kind=amigos_published": extraction.kind == "amigos_published",
+        "extraction.whole=true": isinstance(extraction, StftTokens) and extraction.whole,
+        "model.mask_padding=false": not getattr(model, "mask_padding", True),
+    }
 
 
 def _check_monitor(experiment: ExperimentConfig) -> None:

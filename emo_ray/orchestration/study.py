@@ -2,8 +2,8 @@
 
 import re
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -81,7 +81,7 @@ def run_study(study: Study, observer: StudyObserver) -> StudyResults:
     pairs = known_duplicates(table, study.root / "store")
     others = _other_features(study)
     plan = make_plan(study.experiments, table, study.selection, pairs, others)
-    results = describe(study, plan, table, plan.subjects)
+    results = _with_published(describe(study, plan, table, plan.subjects), others.values(), plan.subjects)
     with Journal(results.folder) as journal:
         # Under the journal's lock: two starts of one command can not both write the header.
         open_folder(results)
@@ -151,6 +151,27 @@ def describe(study: Study, plan: Plan, table: SegmentTable, used: Sequence[str])
         records={},
         rejected=tuple(trial for trial in table.rejected if trial.subject in used),
         notes=(*plan.notes, *first.corpus.notes(), *_subject_notes(table, used)),
+    )
+
+
+def _with_published(
+    results: StudyResults, tables: Collection[SegmentTable], used: Sequence[str]
+) -> StudyResults:
+    """With what the readers told of features that a published procedure has for itself."""
+    rejected = [trial for table in tables for trial in table.rejected if trial.subject in used]
+    told = [note for table in tables for note in _subject_notes(table, used)]
+    known = {(trial.subject, trial.trial, trial.reason) for trial in results.rejected}
+    return replace(
+        results,
+        rejected=(
+            *results.rejected,
+            *(
+                replace(trial, reason=f"published column alone: {trial.reason}")
+                for trial in rejected
+                if (trial.subject, trial.trial, trial.reason) not in known
+            ),
+        ),
+        notes=(*results.notes, *(note for note in dict.fromkeys(told) if note not in results.notes)),
     )
 
 

@@ -203,6 +203,8 @@ def _resolved(request: SweepRequest) -> SearchConfig:
 def request_problems(request: SweepRequest) -> Iterator[str]:
     """What excludes each other; known before any feature is computed."""
     search, columns = request.search, [experiment.column for experiment in request.experiments]
+    if "published" in columns:
+        yield "procedure.kind=published: what was published has settings of its own and searches none"
     if not request.nested:
         if len(columns) > 1:
             yield "a plain sweep searches one column: give --scaling train or transductive, or --nested"

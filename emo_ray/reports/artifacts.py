@@ -18,6 +18,7 @@ import psutil
 from emo_ray.errors import JournalError
 from emo_ray.files import write_atomically
 from emo_ray.progress import CONSOLE
+from emo_ray.reports.content import PUBLISHED_LABEL
 from emo_ray.reports.figures import confusion_matrix
 from emo_ray.reports.importance import importance_of
 from emo_ray.reports.search_figures import history
@@ -131,10 +132,11 @@ def experiment_summary(
         "config": section.settings,
         "software": dict(best.versions) | {"python": platform.python_version()},
         "hardware": _hardware(records),
-        "notes": [*NOTES, *results.notes],
+        "notes": [*_label(section), *NOTES, *results.notes],
         "metrics": _metrics(results, section, best, pooled),
         "runtime_sec": round(sum(float(record.seconds.get("total", 0.0)) for record in records), 3),
-        "protocol": str(results.header["protocol"]),
+        # A published procedure has its own, beside the study's.
+        "protocol": section.settings.get("protocol", {}).get("kind", results.header["protocol"]),
         "procedure": section.procedure,
         "split_ids_sha256": hashlib.sha256(json.dumps(split, sort_keys=True).encode()).hexdigest(),
         "n_weights": list(section.n_weights),
@@ -153,6 +155,14 @@ def experiment_summary(
             if name != NETWORK
         },
     }
+
+
+def _label(section: Section) -> tuple[str, ...]:
+    """What a reader has to know before any number of a published procedure."""
+    if section.procedure == "clean":
+        return ()
+    seen = ", ".join(f"{thing} ({count})" for thing, count in section.leaks.items()) or "none"
+    return (f"{PUBLISHED_LABEL}; fitted things that have seen test subjects, and how many: {seen}",)
 
 
 def _metrics(

@@ -107,8 +107,10 @@ def section_lines(summary: Summary, section: Section) -> tuple[str, ...]:
 
 def _leak_line(section: Section) -> str:
     opening = f"{PUBLISHED_LABEL[0].upper()}{PUBLISHED_LABEL[1:]}."
-    if not section.leaks:
+    if not section.counts.finished:
         return f"{opening} No run has told yet what has seen its test subjects."
+    if not section.leaks:
+        return f"{opening} Nothing that was fitted has seen a test subject."
     seen = ", ".join(f"{thing} ({count})" for thing, count in section.leaks.items())
     return f"{opening} Fitted things that have seen test subjects, and how many of them: {seen}."
 

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from emo_ray.reports.content import reference_names, shown_name
+from emo_ray.reports.content import PUBLISHED_LABEL, reference_names, shown_name
 from emo_ray.reports.drawing import (
     HOLE_COLOUR,
     NETWORK_COLOUR,
@@ -52,7 +53,11 @@ def section_figures(results: StudyResults, summary: Summary, section: Section) -
     records = [results.records[fingerprint] for fingerprint in done]
     if any(_losses(record, "train").size for record in records):
         figures.append(learning_curves(records, f"{stem}-learning"))
-    return tuple(figures)
+    if section.procedure == "clean":
+        return tuple(figures)
+    # A figure is soon somewhere else, and its caption with it.
+    told = f"{PUBLISHED_LABEL[0].upper()}{PUBLISHED_LABEL[1:]}."
+    return tuple(replace(figure, caption=f"{figure.caption} {told}") for figure in figures)
 
 
 def subject_bars(section: Section, metric: str, name: str) -> Figure:

@@ -52,6 +52,7 @@ th:first-child, td:first-child { text-align: left; }
 table.wide { font-size: .78rem; width: min-content; } table.wide th, table.wide td { padding: .2rem .35rem; }
 table.wide th { white-space: normal; overflow-wrap: normal; }
 table.words td, table.words th { text-align: left; white-space: normal; vertical-align: top; }
+table.words th { overflow-wrap: normal; }
 table.words { font-size: .82rem; } table.words td:first-child { min-width: 9rem; }
 td.long { white-space: normal; min-width: 14rem; text-align: left; }
 tr.marked td { background: #fdf0e8; color: #8c2f00; } tr.network td { font-weight: 600; }
@@ -85,7 +86,7 @@ def html_report(summary: Summary, figures: Mapping[str, Sequence[Figure]], chose
     """
     body = [f"<h1>{escape(summary.name)}</h1>", f'<p class="headline">{escape(headline(summary))}</p>']
     body += ["<h2>Setting</h2>", html_table(setting_table(summary), words=True), *chosen]
-    body += _if_any(GAP_TITLE, gap_table(summary))
+    body += _if_any(GAP_TITLE, gap_table(summary), words=False)
     for section in summary.sections:
         body += _section(summary, section, figures.get(section.candidate, ()))
     body += _if_any("Failed runs", failure_table(summary))
@@ -141,8 +142,8 @@ def _sentence(line: str) -> str:
     return f'<p class="hole">{escape(line)}</p>' if is_warning else f"<p>{escape(line)}</p>"
 
 
-def _if_any(title: str, table: Table) -> list[str]:
-    return [f"<h2>{title}</h2>", html_table(table, words=True)] if table.rows else []
+def _if_any(title: str, table: Table, *, words: bool = True) -> list[str]:
+    return [f"<h2>{title}</h2>", html_table(table, words=words)] if table.rows else []
 
 
 def html_figure(figure: Figure) -> str:

@@ -36,9 +36,9 @@ ROOMS = ("corpus", "task", "protocol", "scaling", "modalities", "extraction", "m
 
 
 def setting_table(summary: Summary) -> Table:
-    """What all sections share; what differs between them stands in `own_setting`."""
-    differing = _differing(summary)
-    shared = _without(_settings(summary.sections[0]), differing) if summary.sections else {}
+    """What all clean sections share; what differs between them, or as published, stands in `own_setting`."""
+    differing = _differing(_clean(summary))
+    shared = _without(_settings(_clean(summary)[0]), differing) if summary.sections else {}
     card = summary.corpus
     citation = ", doi ".join(text for text in (card.get("citation", ""), card.get("doi", "")) if text)
     better = "higher" if summary.direction == "max" else "lower"
@@ -93,7 +93,10 @@ def _searched(settings: Settings, keys: Sequence[str]) -> dict[str, Any]:
 
 def own_setting(summary: Summary, section: Section) -> str:
     """The settings in which a section differs from others; empty where there are none."""
-    mine, differing = _flat(_settings(section)), _differing(summary)
+    clean = _clean(summary)
+    mine, differing = _flat(_settings(section)), _differing(clean)
+    if section not in clean:  # as published: whatever is not as in the first clean one, too
+        differing |= _differing((clean[0], section))
     told = [_differs(key, value) for key, value in mine.items() if key in differing]
     return f"Setting of this section: {'; '.join(told)}." if told else ""
 
@@ -113,9 +116,15 @@ def _settings(section: Section) -> dict[str, Any]:
     return {**section.settings, "model": {**model, **counted}}
 
 
-def _differing(summary: Summary) -> frozenset[str]:
-    """Dotted names of what is not the same in all sections; a room of another kind differs as a whole."""
-    flats = [_flat(_settings(section)) for section in summary.sections]
+def _clean(summary: Summary) -> tuple[Section, ...]:
+    """The sections that may be a result; all, where none may."""
+    clean = tuple(section for section in summary.sections if section.procedure == "clean")
+    return clean or summary.sections
+
+
+def _differing(sections: Sequence[Section]) -> frozenset[str]:
+    """Dotted names of what is not the same in some sections; a room of another kind differs as a whole."""
+    flats = [_flat(_settings(section)) for section in sections]
     names = dict.fromkeys(name for flat in flats for name in flat)
     differing = {name for name in names if any(flat.get(name) != flats[0].get(name) for flat in flats)}
     # "model." where "model.kind" differs: settings of two kinds mean different things.

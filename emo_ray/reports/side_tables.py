@@ -22,7 +22,7 @@ SEES = {
     "clip": "which clip was shown",
 }
 PROBE_TITLE = "What can be told without any signal"
-GAP_TITLE = "Published against clean"
+GAP_TITLE = "Published, leaks included (not a result), against clean"
 
 
 def probe_table(section: Section, metric: str) -> Table:
@@ -87,11 +87,12 @@ def class_tables(section: Section) -> tuple[tuple[str, Table], ...]:
 def gap_table(summary: Summary) -> Table:
     """Every published section against the clean ones, those of its own model where there are any."""
     rows = []
-    clean = [section for section in summary.sections if section.procedure == "clean"]
-    for published in summary.sections:
+    scored = [section for section in summary.sections if section.counts.finished]
+    clean = [section for section in scored if section.procedure == "clean"]
+    for published in scored:
         if published.procedure == "published":
             alike = [section for section in clean if section.model == published.model] or clean
-            rows += [_gap(summary.primary_metric, published, section) for section in alike]
+            rows += [_gap(summary, published, section) for section in alike]
     header = ("published", "clean", "published mean", "clean mean", "gap", "published pooled", "clean pooled")
     return Table((*header, "gap, pooled"), tuple(rows))
 
@@ -100,16 +101,24 @@ def gap_lines(summary: Summary) -> tuple[str, ...]:
     """The same in sentences, for a terminal."""
     name = shown_name(summary.primary_metric)
     return tuple(
-        f"{theirs}: {name} {mean}; {ours}: {own}; gap {gap} ({pooled} - {own_pooled} = {pooled_gap} pooled)"
-        for theirs, ours, mean, own, gap, pooled, own_pooled, pooled_gap in gap_table(summary).rows
+        f"{theirs}: {name} {mean}; {ours}: {own}; gap {gap}; pooled {pooled} and {other}, gap {pooled_gap}"
+        for theirs, ours, mean, own, gap, pooled, other, pooled_gap in gap_table(summary).rows
     )
 
 
-def _gap(metric: str, published: Section, clean: Section) -> tuple[str, ...]:
-    theirs, ours = (section.models[NETWORK].get(metric) or MetricRow() for section in (published, clean))
+def _gap(summary: Summary, published: Section, clean: Section) -> tuple[str, ...]:
+    metric, both = summary.primary_metric, (published, clean)
+    theirs, ours = (section.models[NETWORK].get(metric) or MetricRow() for section in both)
     means, pooled = (theirs.mean, ours.mean), (theirs.pooled, ours.pooled)
-    names = [f"{section.column}: {section.model}, {section.candidate}" for section in (published, clean)]
+    names = [_called(summary, section) for section in both]
     return (*names, *map(number, means), _signed(*means), *map(number, pooled), _signed(*pooled))
+
+
+def _called(summary: Summary, section: Section) -> str:
+    """Column and network; the candidate, too, where the column has several."""
+    n_rivals = sum(other.column == section.column for other in summary.sections)
+    name = f"{section.column}: {section.model}"
+    return f"{name} ({section.candidate})" if n_rivals > 1 else name
 
 
 def _signed(first: float | None, second: float | None) -> str:

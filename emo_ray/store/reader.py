@@ -44,7 +44,11 @@ def load_table(paths: Mapping[str, Path]) -> SegmentTable:
     filled = [part for part in parts if len(part.table)]
     if not filled:
         reasons = sorted({trial.reason for trial in rejected}) or ["the corpus holds no trial"]
-        raise StoreError(f"not one segment is left of {len(parts)} subjects: {'; '.join(reasons[:5])}")
+        raise StoreError(
+            f"not one segment is left of {len(parts)} subjects: {'; '.join(reasons[:5])}. Where trials are "
+            "too short, ask for shorter segments: extraction.segment_s=..., for features that were shipped "
+            "extraction.n_tokens=..."
+        )
     modalities = _all_modalities(filled)
     text = {name: _codes([part.table[name] for part in filled]) for name in TEXT_COLUMNS}
     names, trial = _occurrences(filled, text["trial"])

@@ -12,11 +12,14 @@ from emo_ray.results.pooling import NETWORK
 from emo_ray.results.run_result import RunRecord
 from emo_ray.results.study_results import StudyResults
 from emo_ray.results.summary import Section, Summary
+from emo_ray.results.verdict import NO_VERDICT_ON_LEAKS
 
 # Limits of older MLflow servers; newer ones take longer values.
 MAX_PARAM_CHARS = 500
 MAX_TAG_CHARS = 5_000
 MAX_KEY_CHARS = 250
+PUBLISHED = "published"
+"""The column of runs that reproduce a published procedure, leaks included."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,9 @@ def study_tags(results: StudyResults) -> dict[str, str]:
         "emo.plan": str(results.header.get("plan", "unknown")),
         "emo.planned": str(len(results.planned)),
     }
+    columns = {str(declared.get("column", "")) for declared in results.header["candidates"].values()}
+    if PUBLISHED in columns:
+        tags["emo.procedure"] = "published" if columns == {PUBLISHED} else "clean and published"
     return shortened(tags | git_tags(results))
 
 
@@ -77,7 +83,8 @@ def run_tags(results: StudyResults, record: RunRecord) -> dict[str, str]:
         "emo.fingerprint": record.fingerprint,
         "emo.fold": str(record.spec.get("fold", {}).get("name", ", ".join(record.subjects))),
         "emo.subject": ", ".join(record.subjects),
-        "emo.protocol": str(results.header.get("protocol", "")),
+        "emo.protocol": _protocol_of(results, record),
+        "emo.procedure": "published" if record.column == PUBLISHED else "clean",
         "emo.column": record.column,
         "emo.candidate": record.candidate,
         "emo.status": record.status,
@@ -89,7 +96,16 @@ def run_tags(results: StudyResults, record: RunRecord) -> dict[str, str]:
         tags["emo.error"] = record.error
     if (record.spec.get("selection") or {}).get("as_flat"):
         tags["emo.optimistic"] = "true"  # tested on people whose data chose the settings
+    if record.column == PUBLISHED:
+        tags["mlflow.note.content"] = NO_VERDICT_ON_LEAKS  # what the page of the run shows first
+        tags["emo.leaks"] = ", ".join(f"{thing} ({len(seen)})" for thing, seen in record.leaks.items())
     return shortened(tags | git_tags(results))
+
+
+def _protocol_of(results: StudyResults, record: RunRecord) -> str:
+    """The run's own: a published procedure has another than the study that it stands in."""
+    own = record.spec.get("experiment", {}).get("protocol", {})
+    return str(own.get("kind") or results.header.get("protocol", ""))
 
 
 def git_tags(results: StudyResults) -> dict[str, str]:

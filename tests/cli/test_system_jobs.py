@@ -60,5 +60,8 @@ def test_phy_fusionnet_leaves_the_files_behind_that_its_authors_have(tmp_path, c
         out = tmp_path / "out" / column
         content = json.loads((out / "experiment_summary.json").read_text())
         assert {"classification_report", "test_accuracy"} <= content["metrics"].keys()
+        is_published = column == "published"
+        assert content["protocol"] == ("random_rows" if is_published else "loso")
+        assert any("not a result" in note for note in content["notes"]) == is_published
         for name in ("final_best_model.safetensors", "confusion_matrix.png", "console_output.log", "runs"):
             assert (out / name).exists(), name

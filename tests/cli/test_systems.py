@@ -1,16 +1,22 @@
 """The published systems as presets: an experiment a corpus; as published where it was, refused where not."""
 
 from pathlib import Path
+from runpy import run_path
 
 import pytest
 
 from emo_ray.cli import systems
+from emo_ray.cli.console import Console
+from emo_ray.cli.evaluation import judge
+from emo_ray.cli.flags import loso_parser
+from emo_ray.cli.settings import experiment_of, given_settings, published_experiment
 from emo_ray.corpora.registry import CORPORA
 from emo_ray.errors import ConfigError
 from emo_ray.experiment import validated
 from emo_ray.extraction.registry import default_extraction
 from emo_ray.models.registry import MODELS
 
+JOBS = Path(__file__).parents[2] / "jobs"
 SYSTEMS = (systems.amigos_lstm, systems.phy_fusionnet, systems.gru_xnet, systems.res_attentio_net)
 PUBLISHED_ON = {
     "amigos_lstm": {"amigos"},
@@ -83,3 +89,31 @@ def test_the_published_label_maps_are_wrong_where_the_clean_ones_are_not(kind, s
         way: [sad in codes for _, codes in task.classes] for way, task in (("c", clean), ("p", published))
     }
     assert side["c"] != side["p"]
+
+
+def published_beside(job, *arguments):
+    job = run_path(str(JOBS / f"{job}.py"))["JOB"]
+    options = loso_parser(job.name, "").parse_intermixed_args(["--procedure", "published", *arguments])
+    corpus = job.corpus(Path("somewhere"))
+    clean = experiment_of(job, options, corpus, {}).changed(given_settings(options))
+    return published_experiment(job, options, corpus, clean)
+
+
+def test_the_published_procedure_takes_the_people_of_the_clean_one():
+    people = ("protocol.n_subjects=5", "protocol.choice=seeded", "protocol.duplicates=ignore")
+    protocol = published_beside("loso_amigos", *people).protocol
+    assert (protocol.kind, protocol.n_subjects, protocol.choice) == ("hold_out", 5, "seeded")
+    assert protocol.duplicates == "ignore"
+
+
+@pytest.mark.parametrize(("n_people", "n_test"), [(37, 7), (9, 7), (5, 3), (3, 1)])
+def test_of_few_people_fewer_are_held_out(n_people, n_test):
+    assert published_beside("loso_amigos", f"protocol.n_subjects={n_people}").protocol.n_test == n_test
+
+
+def test_a_published_procedure_has_no_settings_of_a_sweep(tmp_path):
+    job = run_path(str(JOBS / "loso_amigos.py"))["JOB"]
+    arguments = ["--procedure", "published", "--from-sweep", "one", "--tracking-uri", "none"]
+    options = loso_parser(job.name, "").parse_args(arguments)
+    with pytest.raises(ConfigError, match="--from-sweep exclude each other"):
+        judge(job, options, tmp_path, Console())

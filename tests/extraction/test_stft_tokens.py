@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from pydantic import ValidationError
 
 from emo_ray.corpora.recording import Recording, Signal
 from emo_ray.errors import ConfigError
@@ -76,3 +77,21 @@ def test_a_short_trial_is_rejected_and_a_corpus_without_eeg_refused():
     assert "9.0 s of stimulus" in StftTokens().segments(trial(seconds=12.0)).rejected[0].reason
     with pytest.raises(ConfigError, match="needs EEG, and this corpus records ecg"):
         StftTokens().segments(trial(name="ecg"))
+
+
+def test_a_whole_clip_is_its_middle_or_filled_up_with_zeros():
+    whole = StftTokens(mode="published", whole=True, segment_s=20.0, baseline="include")
+    long, short = whole.segments(trial()), whole.segments(trial(seconds=9.0))
+    assert long.start_s.tolist() == [21.5]  # (63 - 20) / 2
+    middle = NOISE[:, 2752 : 2752 + 2560].astype(np.float32).astype(np.float64)
+    picture = published_stft(middle, 128.0, 256).reshape(258, 126).T
+    assert_array_equal(long.values["eeg"][0], picture.astype(np.float32))
+    shown = short.values["eeg"][0]
+    assert short.masks["eeg"].all()
+    assert shown[:50].any(axis=1).all()
+    assert not shown[70:].any()  # 9 s of 20 are 57 of 126 times
+
+
+def test_zeros_behind_a_clip_are_refused_of_clean_spectra():
+    with pytest.raises(ValidationError, match="whole"):
+        StftTokens(whole=True)

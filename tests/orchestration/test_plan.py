@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from emo_ray.errors import ConfigError, ProtocolError
+from emo_ray.extraction.signal_windows import SignalWindows
+from emo_ray.models.phy_fusionnet import PhyFusionNetConfig
 from emo_ray.orchestration.plan import make_plan
 from emo_ray.orchestration.policy import Decision, decide
 from emo_ray.protocols.subject_protocols import LeaveOneGroupOut, LeaveOneSubjectOut
@@ -102,3 +104,9 @@ def test_ignored_copies_are_told_of_as_a_leak(experiment, table):
     plan = make_plan([with_rule(experiment, "ignore")], twins(table))
     assert len(plan.specs) == 5
     assert plan.notes[0].startswith("LEAK")
+
+
+def test_a_network_that_is_told_a_wrong_length_of_its_tokens_is_refused(experiment, table):
+    parts = {"model": PhyFusionNetConfig(token_s=1.0), "extraction": SignalWindows(token_s=2.0)}
+    with pytest.raises(ConfigError, match=r"set model.token_s=2"):
+        make_plan([experiment.model_copy(update=parts)], table)

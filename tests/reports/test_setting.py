@@ -164,3 +164,19 @@ def test_study_without_a_known_setting_has_a_table(study):
     rows = dict(setting_table(summarise(study)).rows)
     assert rows["model"] == "made_up: dropout = 0.1, weights = 12,345"
     assert "licence" not in rows
+
+
+def test_what_was_published_differently_does_not_empty_the_table(tmp_path):
+    config = FakeStudyConfig(n_subjects=3, n_segments=20, columns=("flat", "published"))
+    study = fake_study(tmp_path, config)
+    published = {**SETTINGS, "protocol": {"kind": "random_rows"}, "model": {"kind": "row_net"}}
+    candidates = {
+        "c-flat": {"column": "flat", **SETTINGS},
+        "c-published": {"column": "published", **published},
+    }
+    summary = summarise(replace(study, header={**study.header, "candidates": candidates}))
+    assert dict(setting_table(summary).rows)["model"].startswith("mlp: hidden = [64, 32]")
+    assert own_setting(summary, summary.sections[0]) == ""
+    told = own_setting(summary, summary.sections[1])
+    assert "model kind = row_net" in told
+    assert "protocol kind = random_rows" in told

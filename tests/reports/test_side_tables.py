@@ -4,12 +4,17 @@ from html import unescape
 
 import pytest
 
+from emo_ray.cli.studies import _run_counts
+from emo_ray.reports.artifacts import experiment_summary
 from emo_ray.reports.content import PUBLISHED_LABEL, headline, metric_table, score_table, subject_table
-from emo_ray.reports.side_tables import class_tables, gap_table, probe_note, probe_table
+from emo_ray.reports.figures import section_figures
+from emo_ray.reports.side_tables import GAP_TITLE, class_tables, gap_table, probe_note, probe_table
 from emo_ray.reports.terminal import results_table
 from emo_ray.reports.writing import write_report
+from emo_ray.results.pooling import concatenate, read_run
 from emo_ray.results.summary import summarise
 from emo_ray.testing.fake_study import FakeStudyConfig, fake_study
+from emo_ray.tracking.entries import run_tags, study_tags
 
 # the network of these studies has a skill of 1; a probe without any is the majority, number for number
 PROBES = (("probe_clock", 0.3), ("probe_dataset", 0.0), ("probe_clip", 3.0))
@@ -119,14 +124,51 @@ def test_the_gap_is_published_less_clean(summary, texts):
     flat, published = (section.models["network"][PRIMARY] for section in summary.sections)
     assert row[4] == f"{published.mean - flat.mean:+.3f}"
     assert row[7] == f"{published.pooled - flat.pooled:+.3f}"
-    assert all("Published against clean" in text for text in texts)
+    assert all(GAP_TITLE in text for text in texts)
 
 
 def test_without_a_published_section_there_is_no_gap(tmp_path):
     clean = summarise(fake_study(tmp_path, FakeStudyConfig(n_subjects=2, n_segments=20)))
     assert gap_table(clean).rows == ()
-    assert "Published against clean" not in results_table(clean)
+    assert GAP_TITLE not in results_table(clean)
 
 
 def test_no_line_of_the_terminal_is_wider_than_100(summary):
     assert max(map(len, results_table(summary).splitlines())) <= 100
+
+
+def test_a_published_column_without_a_score_has_no_gap(summary):
+    *clean, published = summary.sections
+    unfinished = published.model_copy(
+        update={"counts": published.counts.model_copy(update={"finished": 0, "failed": 6})}
+    )
+    assert gap_table(summary.model_copy(update={"sections": (*clean, unfinished)})).rows == ()
+
+
+def test_mlflow_is_told_that_a_published_run_is_no_result(study):
+    tags = {record.column: run_tags(study, record) for record in study.records.values()}
+    assert tags["published"]["emo.procedure"] == "published"
+    assert "not a result" in tags["published"]["mlflow.note.content"]
+    assert tags["published"]["emo.leaks"].startswith("weights (")
+    assert tags["flat"]["emo.procedure"] == "clean"
+    assert not {"emo.leaks", "mlflow.note.content"} & tags["flat"].keys()
+    assert study_tags(study)["emo.procedure"] == "clean and published"
+
+
+def test_the_files_of_a_published_column_open_with_what_they_are(study, summary):
+    section = summary.sections[-1]
+    records = [record for record in study.records.values() if record.column == "published"]
+    pooled = concatenate([read_run(study, record.fingerprint) for record in records])
+    content = experiment_summary(study, section, records, pooled)
+    assert content["notes"][0].startswith(PUBLISHED_LABEL)
+    assert "weights (6)" in content["notes"][0]
+
+
+def test_figures_and_the_list_of_studies_tell_what_is_as_published(study, summary):
+    captions = {
+        section.column: [figure.caption for figure in section_figures(study, summary, section)]
+        for section in summary.sections
+    }
+    assert all(caption.endswith("not a result.") for caption in captions["published"])
+    assert not any("result" in caption for caption in captions["flat"])
+    assert _run_counts(study) == "12/12 finished, 6 as published"

@@ -82,6 +82,11 @@ def test_means_by_trial_can_be_asked_for(served, folder, person):
     np.testing.assert_array_equal(found["label/high"].to_numpy(), expected["label/high"])
 
 
+def test_means_of_anything_else_are_refused(served, person):
+    with pytest.raises(MlflowException, match="level is 'trials': give segment or trial"):
+        served.predict(pd.DataFrame(to_rows(person[:1])), params={"level": "trials"})
+
+
 def test_whole_numbers_are_numbers(served, person):
     rows = [{**row, "values": [1, 2, 3, 4], "sfreq": 1} for row in to_rows(person[:1])]
     assert len(served.predict(pd.DataFrame(rows))) == 1
@@ -121,7 +126,8 @@ def test_the_newest_version_is_meant_where_none_is_said(registry, reference):
     [
         ("tany", "no model 'tany' in MLflow at .* it has tiny"),
         ("tiny/9", "has no version 9"),
-        ("a/b/c", "no model"),
+        ("a/b/c", "'a/b/c' is no model"),
+        ("it's", '"it\'s" is no model'),
     ],
 )
 def test_a_model_that_is_not_there_is_told(registry, reference, problem):
