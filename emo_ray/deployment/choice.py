@@ -9,6 +9,7 @@ import numpy as np
 from emo_ray.deployment.package import NO_SCORE, StudyScore
 from emo_ray.errors import ConfigError
 from emo_ray.experiment import Selection
+from emo_ray.protocols.lineage import perhaps_among
 from emo_ray.results.pooling import NETWORK
 from emo_ray.results.run_result import RunRecord
 from emo_ray.results.study_results import StudyResults
@@ -123,7 +124,20 @@ def _meaning(results: StudyResults, section: Section, column: str) -> str:
     return (
         f"{results.primary_metric} in study {results.name}: each person tested, {how}, by a model trained on "
         "others with these settings. It speaks for the procedure; this very model was tested on nobody."
-        f"{gaps} {section.verdict.sentence}"
+        f"{_optimism(results, section)}{gaps} {section.verdict.sentence}"
+    )
+
+
+def _optimism(results: StudyResults, section: Section) -> str:
+    """A sentence, where people were tested whose data had chosen the settings."""
+    selection = _selection(results, section.candidate)
+    tested = {row.subject for row in section.subjects if row.status == "finished"}
+    n_seen = len(perhaps_among(tested, selection.subjects)) if selection else 0
+    if selection is None or not n_seen:
+        return ""
+    return (
+        f" OPTIMISTIC: sweep {selection.study} chose these settings on the data of {n_seen} of the "
+        f"{len(tested)} people tested."
     )
 
 

@@ -20,13 +20,18 @@ EXAMPLE_SEED = 0
 
 
 def signal_facts(recordings: Sequence[Recording]) -> dict[str, SignalFacts]:
-    """Every signal of some recordings: unit, channels and rate as they are met first."""
-    found: dict[str, SignalFacts] = {}
+    """Every signal of some recordings: unit, channels and rate as they are met first; the other rates."""
+    found: dict[str, list[Signal]] = {}
     for recording in recordings:
         for name, signal in recording.signals.items():
-            facts = SignalFacts(unit=signal.unit, channels=signal.channels, sfreq=signal.sfreq)
-            found.setdefault(name, facts)
-    return found
+            found.setdefault(name, []).append(signal)
+    return {name: _facts(signals) for name, signals in found.items()}
+
+
+def _facts(signals: Sequence[Signal]) -> SignalFacts:
+    first = signals[0]
+    others = sorted({signal.sfreq for signal in signals} - {first.sfreq})
+    return SignalFacts(unit=first.unit, channels=first.channels, sfreq=first.sfreq, other_rates=tuple(others))
 
 
 def example_request(recordings: Sequence[Recording], extraction: ExtractionConfig) -> Mapping[str, Any]:

@@ -5,8 +5,11 @@ from dataclasses import replace
 
 from emo_ray.config_errors import problem_list
 from emo_ray.corpora.recording import Recording, Signal
-from emo_ray.deployment.package import Description, PackageContent, SignalFacts
+from emo_ray.deployment.package import PackageContent, SignalFacts
 from emo_ray.errors import CorpusError
+from emo_ray.extraction.eeg_tokens import present_electrodes
+from emo_ray.extraction.used_signals import EEG
+from emo_ray.features.families import sensor_of
 
 RATE_BOUND = ("raw_tokens",)
 """Extractions whose tokens are samples: at another rate a token would be another stretch of time."""
@@ -26,38 +29,42 @@ def fitted_recordings(
         problem for recording in recordings for problem in _problems(recording, needed, package)
     )
     if problems:
-        known = "; ".join(f"{name} in {facts.unit} at {facts.sfreq:g} Hz" for name, facts in needed.items())
+        takes = "; ".join(f"{name} in {facts.unit} at {facts.sfreq:g} Hz" for name, facts in needed.items())
         raise CorpusError(
-            problem_list(f"the recording does not fit model {package.name} ({known})", list(problems))
+            problem_list(f"the recording does not fit model {package.name} ({takes})", list(problems))
         )
-    kept = tuple(replace(one, signals=_ordered(one.signals, needed)) for one in recordings)
-    return kept, tuple(dict.fromkeys(note for one in kept for note in _rate_notes(one, needed)))
+    known = package.description.signals
+    electrodes = _electrodes(package)
+    kept = tuple(replace(one, signals=_ordered(one.signals, known, electrodes)) for one in recordings)
+    notes = dict.fromkeys(note for one in kept for note in _notes(one, known, electrodes))
+    return kept, tuple(notes)
 
 
 def needed_signals(package: PackageContent) -> Mapping[str, SignalFacts]:
     """The signals that the model's modalities are made from."""
-    description = package.description
-    return {name: facts for name, facts in description.signals.items() if name in _used(package, description)}
-
-
-def _used(package: PackageContent, description: Description) -> set[str]:
-    chosen = set(package.experiment.modalities)
-    by_name = chosen & set(description.signals)
+    known = package.description.signals
+    used = set(package.experiment.modalities or (item.name for item in package.description.modalities))
     # Where modalities have other names than signals, no signal can be said to be of no use.
-    return by_name if chosen and len(by_name) == len(chosen) else set(description.signals)
+    return {name: facts for name, facts in known.items() if name in used} if used <= set(known) else known
+
+
+def _electrodes(package: PackageContent) -> tuple[str, ...]:
+    """Onto which extraction maps EEG by name, so that any montage will do; none: channels as they are."""
+    return tuple(getattr(package.experiment.extraction, "electrodes", ()))
 
 
 def _problems(
     recording: Recording, needed: Mapping[str, SignalFacts], package: PackageContent
 ) -> Iterator[str]:
+    electrodes = _electrodes(package)
     for name, facts in needed.items():
         signal = recording.signals.get(name)
         if signal is None:
             has = ", ".join(recording.signals) or "nothing"
             yield f"signal {name!r} is missing; the recording has {has}"
             continue
-        lacking = [channel for channel in facts.channels if channel not in signal.channels]
-        if lacking:
+        lacking = _lacking(signal, facts)
+        if lacking and not (electrodes and sensor_of(name) == EEG):
             shown = ", ".join(lacking[:8]) + (f" and {len(lacking) - 8} more" if len(lacking) > 8 else "")
             has = ", ".join(signal.channels[:8]) + (", ..." if len(signal.channels) > 8 else "")
             yield f"{name!r} lacks channel {shown}; it has {has}"
@@ -70,22 +77,41 @@ def _problems(
             )
 
 
-def _ordered(signals: Mapping[str, Signal], needed: Mapping[str, SignalFacts]) -> dict[str, Signal]:
+def _lacking(signal: Signal, facts: SignalFacts) -> list[str]:
+    return [channel for channel in facts.channels if channel not in signal.channels]
+
+
+def _ordered(
+    signals: Mapping[str, Signal], known: Mapping[str, SignalFacts], electrodes: tuple[str, ...]
+) -> dict[str, Signal]:
+    """Signals as trained on; those that no modality needs stay where they fit, for segments end with them."""
     kept = {}
-    for name, facts in needed.items():
-        signal = signals[name]
-        rows = [signal.channels.index(channel) for channel in facts.channels]
-        is_as_is = signal.channels == facts.channels
-        kept[name] = (
-            signal if is_as_is else replace(signal, values=signal.values[rows], channels=facts.channels)
-        )
+    for name, facts in known.items():
+        signal = signals.get(name)
+        if signal is None or signal.unit != facts.unit:
+            continue
+        if signal.channels == facts.channels or (electrodes and sensor_of(name) == EEG):
+            kept[name] = signal
+        elif not _lacking(signal, facts):
+            rows = [signal.channels.index(channel) for channel in facts.channels]
+            kept[name] = replace(signal, values=signal.values[rows], channels=facts.channels)
     return kept
 
 
-def _rate_notes(recording: Recording, needed: Mapping[str, SignalFacts]) -> Iterator[str]:
+def _notes(
+    recording: Recording, known: Mapping[str, SignalFacts], electrodes: tuple[str, ...]
+) -> Iterator[str]:
     for name, signal in recording.signals.items():
-        if signal.sfreq != needed[name].sfreq:
+        facts = known[name]
+        if signal.sfreq not in (facts.sfreq, *facts.other_rates):
             yield (
-                f"{name} is sampled at {signal.sfreq:g} Hz, the training recordings at "
-                f"{needed[name].sfreq:g} Hz: features are computed all the same"
+                f"{name} is sampled at {signal.sfreq:g} Hz, the training recordings at {facts.sfreq:g} Hz: "
+                "features are computed all the same"
             )
+        if electrodes and sensor_of(name) == EEG:
+            n_there = int(present_electrodes(signal.channels, electrodes).sum())
+            if 0 < n_there < len(electrodes):
+                yield (
+                    f"{name} has {n_there} of the model's {len(electrodes)} electrodes: the others count as "
+                    "missing"
+                )

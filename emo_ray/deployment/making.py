@@ -1,5 +1,6 @@
 """From a final run to its package: what stands beside the weights."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from emo_ray.deployment.choice import Choice
@@ -37,7 +38,7 @@ def package_of(
 ) -> PackageContent:
     """The package of a final run; the scaler and what was learnt of targets are made again, from equal rows.
 
-    Reads the recordings of one person, for the shape of a recording.
+    Reads the recordings of one person, or of a few, for the shape of a recording.
     """
     spec = trained.spec
     experiment = spec.experiment
@@ -46,7 +47,8 @@ def package_of(
     rows = labelled_rows(table, data, spec.fold.train, "training", spec)
     # As the run fitted them, from the same rows.
     statistics = fit_targets(data.heads, data.targets, rows, experiment.training.loss.standardise_values)
-    recordings = experiment.corpus.read_subject(spec.fold.train[0]).recordings
+    people = _typical(table, spec.fold.train)
+    recordings = [one for name in people for one in experiment.corpus.read_subject(name).recordings]
     fingerprint = package_fingerprint(spec.fingerprint, choice.thresholds, choice.source)
     return PackageContent(
         name=name,
@@ -68,6 +70,17 @@ def package_of(
         weights=trained.weights,
         example=example_request(recordings, experiment.extraction),
     )
+
+
+def _typical(table: SegmentTable, people: Sequence[str]) -> tuple[str, ...]:
+    """Who tell the shape of a recording: one of each data set, and one more for a sensor that these lack."""
+    chosen = list({name.partition("/")[0]: name for name in reversed(people)}.values())
+    for item in table.modalities:
+        mask = table.masks[item.name]
+        having = [name for name in people if mask[table.rows_of([name])].any()]
+        if having and not set(having) & set(chosen):
+            chosen.append(having[0])
+    return tuple(sorted(chosen))
 
 
 def _thresholds(experiment: ExperimentConfig, choice: Choice) -> dict[str, float]:

@@ -18,6 +18,7 @@ from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from emo_ray.config_errors import explain
+from emo_ray.corpora.base import PLACES
 from emo_ray.errors import ConfigError
 from emo_ray.experiment import ExperimentConfig, validated
 from emo_ray.extraction.base import Modality
@@ -77,6 +78,7 @@ class SignalFacts(_Part):
     unit: str
     channels: tuple[str, ...]
     sfreq: float = Field(gt=0, description="Hz")
+    other_rates: tuple[float, ...] = Field((), description="Hz; where data sets were trained on together")
 
 
 class ModalityFacts(_Part):
@@ -320,7 +322,7 @@ def _model(kind: type[T], parts: Mapping[str, bytes], name: str, folder: Path) -
 def _experiment(content: dict[str, Any], folder: Path) -> ExperimentConfig:
     """The experiment; where the training files lay is not in it, so whoever reads with it says where."""
     corpus = content.get("corpus")
-    if not isinstance(corpus, dict) or {"path", "ratings"} & corpus.keys():
+    if not isinstance(corpus, dict) or PLACES & corpus.keys():
         raise ConfigError(f"{folder}: experiment.json names no corpus, or a folder of one: damaged")
     try:
         return validated({**content, "corpus": {**corpus, "path": "."}})

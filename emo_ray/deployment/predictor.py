@@ -1,5 +1,6 @@
 """Predictor: a package brought to life; recordings in, predictions in natural units out."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,9 @@ Columns = Mapping[str, Shaped[np.ndarray, " _"]]
 
 FEW_SEGMENTS = 10
 """Below so many segments a person's own mean and spread say little: a rule of thumb, ours."""
+
+LARGEST_SETTING = 10_000
+"""A setting up to this is taken as it is: it need not be a number of weights."""
 
 WHO = ("subject", "session", "trial")
 
@@ -87,12 +91,20 @@ class Predictor:
         table = table_of(kept, package.experiment.extraction, self._modalities)
         affine = package.affine or fit_scaler(table, (), "transductive").affine
         data = self._data(table, affine)
-        outputs = predict(self._fitted, data, np.arange(len(table), dtype=np.int64))
+        found = predict(self._fitted, data, np.arange(len(table), dtype=np.int64))
+        measured = np.any([mask.any(axis=1) for mask in data.masks.values()], axis=0)
+        outputs = {name: _only_where(measured, values) for name, values in found.items()}
         rejected = tuple(f"{one.subject} {one.trial} left out: {one.reason}" for one in table.rejected)
         return Answer(
             segments=_segment_columns(package, table, outputs),
             trials=_trial_columns(package, table, outputs),
-            notes=(*notes, *rejected, *_scaling_notes(package, table), *_code_notes(package)),
+            notes=(
+                *notes,
+                *rejected,
+                *_blank_notes(table, measured),
+                *_scaling_notes(package, table),
+                *_code_notes(package),
+            ),
         )
 
     def _data(self, table: SegmentTable, affine: Affine) -> SegmentData:
@@ -110,9 +122,10 @@ def _revived(package: PackageContent, shape: SegmentShape) -> SegmentModel:
     """
     config = package.experiment.model
     try:
+        found = {name: tuple(tensor.shape) for name, tensor in load(package.weights).items()}
+        _check_sizes(config.model_dump(), found)
         with torch.device("meta"):
             plan = {name: tuple(tensor.shape) for name, tensor in config.build(shape).state_dict().items()}
-        found = {name: tuple(tensor.shape) for name, tensor in load(package.weights).items()}
         if plan != found:
             differing = sorted(
                 name for name in plan.keys() | found.keys() if plan.get(name) != found.get(name)
@@ -127,6 +140,14 @@ def _revived(package: PackageContent, shape: SegmentShape) -> SegmentModel:
             "damaged, or was written by another version of emo_ray"
         ) from error
     return model.eval()
+
+
+def _check_sizes(settings: Mapping[str, Any], found: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse a billion layers before they are drawn: no size of a network is above its number of weights."""
+    limit = max(LARGEST_SETTING, sum(math.prod(shape) for shape in found.values()))
+    for name, value in settings.items():
+        if isinstance(value, int) and value > limit:
+            raise ValueError(f"{name} is {value}, and the file has weights for {limit} at most")
 
 
 def _segment_columns(package: PackageContent, table: SegmentTable, outputs: Mapping[str, Any]) -> Columns:
@@ -146,31 +167,68 @@ def _trial_columns(package: PackageContent, table: SegmentTable, outputs: Mappin
     n_trials = len(table.trials)
     first = np.searchsorted(table.trial, np.arange(n_trials))  # sorted by trial
     segments = _segment_columns(package, table, outputs)
-    counts = np.bincount(table.trial, minlength=n_trials)
     columns: dict[str, np.ndarray] = {name: segments[name][first] for name in WHO}
-    columns["n_segments"] = counts.astype(np.int64)
     for head in package.description.heads:
         found = outputs[head.name].astype(np.float64)
+        there = _is_there(found)
+        counts = np.bincount(table.trial[there], minlength=n_trials)
+        columns.setdefault("n_segments", counts.astype(np.int64))  # equal for all heads
         totals = np.zeros((n_trials, *found.shape[1:]))
-        np.add.at(totals, table.trial, found)
-        means = (totals.T / counts).T.astype(np.float32)
-        columns |= _head_columns(head, means, package)
+        np.add.at(totals, table.trial[there], found[there])
+        means = totals.T / np.where(counts, counts, np.nan)
+        columns |= _head_columns(head, means.T.astype(np.float32), package)
     return columns
+
+
+def _only_where(
+    measured: Shaped[np.ndarray, " rows"], found: Shaped[np.ndarray, "rows ..."]
+) -> Shaped[np.ndarray, "rows ..."]:
+    """NaN where nothing was measured: what a network says of nothing looks like any other answer."""
+    kept = found.copy()
+    kept[~measured] = np.nan
+    return kept
+
+
+def _is_there(found: Shaped[np.ndarray, "rows ..."]) -> Shaped[np.ndarray, " rows"]:
+    there: Shaped[np.ndarray, " rows"] = np.isfinite(found.reshape(len(found), -1)).all(axis=1)
+    return there
 
 
 def _head_columns(
     head: HeadFacts, found: Shaped[np.ndarray, "rows ..."], package: PackageContent
 ) -> dict[str, np.ndarray]:
+    there = _is_there(found)
     if head.kind == "classes":
         called = np.asarray(head.classes, dtype=object)[found.argmax(axis=1)]
         return {
-            head.name: called,
+            head.name: _none_but(there, called),
             **{f"{head.name}/{name}": found[:, code] for code, name in enumerate(head.classes)},
         }
     if head.kind == "event":
         threshold = package.description.thresholds.get(head.name, 0.5)
-        return {head.name: found >= threshold, f"{head.name}/probability": found}
+        is_called = found >= threshold
+        # Booleans stay such where none is missing.
+        shown = is_called if there.all() else _none_but(there, is_called)
+        return {head.name: shown, f"{head.name}/probability": found}
     return {head.name: found}
+
+
+def _blank_notes(table: SegmentTable, measured: Shaped[np.ndarray, " segments"]) -> list[str]:
+    n_blank = int((~measured).sum())
+    if not n_blank:
+        return []
+    trials = [table.trials[code] for code in np.unique(table.trial[~measured])]
+    shown = ", ".join(trials[:5]) + (", ..." if len(trials) > 5 else "")
+    return [
+        f"WARNING: {n_blank} of {len(measured)} segments hold no valid value of any sensor ({shown}): no "
+        "prediction for them"
+    ]
+
+
+def _none_but(there: Shaped[np.ndarray, " rows"], values: Shaped[np.ndarray, " rows"]) -> np.ndarray:
+    shown = values.astype(object)
+    shown[~there] = None
+    return shown
 
 
 def _scaling_notes(package: PackageContent, table: SegmentTable) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64
 
 from emo_ray.corpora.recording import Recording, Signal
 from emo_ray.errors import CorpusError
@@ -23,6 +24,9 @@ ROW_STARTS = "start"
 
 MAX_REQUEST_BYTES = 1 << 30
 MAX_ROWS = 100_000
+MAX_SFREQ_HZ = 1e6
+MAX_S = 31 * 24 * 3600.0
+"""Longest recording, in seconds: one number too many in a rate would ask for all memory while resampling."""
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -105,16 +109,45 @@ def _checked(given: Mapping[str, Any], place: str) -> dict[str, Any]:
     row |= {name: str(given[name]) for name in ("signal", "channel", "unit")}
     row |= {name: _number(given.get(name, default), name, place) for name, default in NUMBERS.items()}
     row["sfreq"] = _number(given["sfreq"], "sfreq", place)
-    if row["sfreq"] <= 0:
-        raise CorpusError(f"{place}: sfreq is {row['sfreq']:g}, and a sampling rate in Hz is above 0")
+    if not 0 < row["sfreq"] <= MAX_SFREQ_HZ:
+        raise CorpusError(
+            f"{place}: sfreq is {row['sfreq']:g}, and a sampling rate in Hz is above 0 and at most "
+            f"{MAX_SFREQ_HZ:g}"
+        )
+    row["values"] = _values(given["values"], place)
+    _check_clock(row, place)
+    return row
+
+
+def _values(given: Any, place: str) -> Float64[np.ndarray, " times"]:
+    """Numbers that a signal of single precision can hold."""
     try:
         # None becomes NaN
-        row["values"] = np.asarray(given["values"], dtype=np.float64)
-    except (TypeError, ValueError) as error:
+        values = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
         raise CorpusError(f"{place}: values are no list of numbers ({error})") from error
-    if row["values"].ndim != 1 or not row["values"].size:
-        raise CorpusError(f"{place}: values have shape {row['values'].shape}, one list of numbers is needed")
-    return row
+    if values.ndim != 1 or not values.size:
+        raise CorpusError(f"{place}: values have shape {values.shape}, one list of numbers is needed")
+    too_large = np.abs(values) > np.finfo(np.float32).max  # NaN is not
+    if too_large.any():
+        first = int(too_large.argmax())
+        raise CorpusError(
+            f"{place}: value {first + 1} is {values[first]:g}, which no sensor measures: check the unit; a "
+            "missing sample is null"
+        )
+    return values
+
+
+def _check_clock(row: Mapping[str, Any], place: str) -> None:
+    length_s = row["values"].size / row["sfreq"]
+    for name, seconds in (("its length", length_s), *((name, row[name]) for name in NUMBERS)):
+        if abs(seconds) > MAX_S:
+            raise CorpusError(
+                f"{place}: {name} is {seconds:g} s ({row['values'].size} values at {row['sfreq']:g} Hz), and "
+                f"a recording is of {MAX_S:g} s at most: check sfreq"
+            )
+    if row["baseline_s"] < 0:
+        raise CorpusError(f"{place}: baseline_s is {row['baseline_s']:g}: seconds, 0 or more, are needed")
 
 
 def _optional() -> str:

@@ -27,7 +27,7 @@ MODEL_FOLDER = "model"
 PACKAGE = "package"
 FINGERPRINT = "emo.fingerprint"
 NEEDED = ("torch", "numpy", "scipy", "pandas", "pyarrow", "safetensors", "mne", "neurokit2", "mlflow")
-REFERENCE = re.compile(r"(?:models:/)?(?P<name>[^/:@]+)(?:/(?P<version>\d+))?")
+REFERENCE = re.compile(r"(?:models:/)?(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,99})(?:/(?P<version>[0-9]{1,9}))?")
 
 
 @dataclass(frozen=True)
@@ -251,8 +251,9 @@ def _description(content: PackageContent) -> str:
     lineage = content.lineage
     told = "; ".join(f"{s.metric} {s.mean:.3f}" for s in lineage.scores if s.mean is not None)
     return (
-        f"{content.experiment.model.kind} on {content.experiment.corpus.kind}, {lineage.n_epochs} epochs on "
-        f"{len(lineage.subjects)} people. {told + '. ' if told else ''}{lineage.meaning}"
+        f"{content.experiment.model.kind} on {content.experiment.corpus.kind}, trained on "
+        f"{len(lineage.subjects)} people, epochs: {lineage.n_epochs}. "
+        f"{told + '. ' if told else ''}{lineage.meaning}"
     )[:5000]
 
 

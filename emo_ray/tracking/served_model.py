@@ -20,6 +20,8 @@ from emo_ray.errors import EmoRayError
 
 log = logging.getLogger(__name__)
 
+LEVELS = ("segment", "trial")
+
 
 class EmotionModel(PythonModel):
     """Rows of channels in (`emo_ray.deployment.requests`), a row a segment or a trial out."""
@@ -35,6 +37,11 @@ class EmotionModel(PythonModel):
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
         """Predictions; ``params={"level": "trial"}`` gives means by trial."""
+        level = (params or {}).get("level", "segment")
+        if level not in LEVELS:
+            raise MlflowException(
+                f"level is {level!r}: give {' or '.join(LEVELS)}", error_code=INVALID_PARAMETER_VALUE
+            )
         rows = [{str(name): value for name, value in row.items()} for row in model_input.to_dict("records")]
         try:
             answer = self.predictor.answer(from_rows(rows, "request"))
@@ -43,7 +50,6 @@ class EmotionModel(PythonModel):
             raise MlflowException(str(error), error_code=INVALID_PARAMETER_VALUE) from error
         for note in answer.notes:
             log.warning("%s", note)
-        level = (params or {}).get("level", "segment")
         return pd.DataFrame(dict(answer.trials if level == "trial" else answer.segments))
 
 

@@ -2,9 +2,10 @@
 
 import pytest
 
-from emo_ray.cli.final import run_final
+from emo_ray.cli.final import corpus_of_study, final_parser, run_final
 from emo_ray.cli.job import LosoJob
 from emo_ray.corpora.fake import FakeCorpus
+from emo_ray.corpora.gameemo import Gameemo
 from emo_ray.models.mlp import MlpConfig
 from emo_ray.results.study_folder import open_folder
 from emo_ray.testing.fake_study import FakeStudyConfig, fake_study
@@ -30,6 +31,15 @@ def train(root, capsys):
         return end.value.code, capsys.readouterr().err
 
     return run
+
+
+def test_a_study_is_read_as_it_was_at_the_places_of_this_command(tmp_path):
+    job = LosoJob("train_final", corpus=lambda data: Gameemo(path=data), model=MlpConfig())
+    files = ["--data", str(tmp_path), f"corpus.ratings={tmp_path}/felt.csv"]
+    known = {"kind": "gameemo", "variant": "raw"}
+    found = corpus_of_study(job, final_parser(job).parse_intermixed_args(files), {"corpus": known})
+    assert found["variant"] == "raw"
+    assert (found["path"], found["ratings"]) == (tmp_path, tmp_path / "felt.csv")
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,13 @@ def test_what_the_score_means_is_said_with_its_gaps(study):
     assert "1 of 4 folds are missing" in choice.meaning
 
 
+def test_a_score_of_people_who_chose_the_settings_is_called_optimistic(study):
+    (candidate,) = study.header["candidates"].values()
+    candidate["selection"] = {"study": "sweep", "subjects": ["fake/S02", "fake/S09"], "as_flat": True}
+    _, choice = choice_of_study(study, "flat")
+    assert "OPTIMISTIC: sweep sweep chose these settings on the data of 1 of the 3 people" in choice.meaning
+
+
 def test_a_column_that_the_study_does_not_have_is_refused(study):
     with pytest.raises(ConfigError, match="0 candidates in column transductive"):
         choice_of_study(study, "transductive")

@@ -88,8 +88,9 @@ def test_no_other_file_can_be_named_as_a_part(folder):
         read_package(folder)
 
 
-def test_a_folder_of_the_corpus_in_a_package_is_refused(folder):
-    rewrite(folder, "experiment.json", lambda content: content["corpus"].update(path="/etc"))
+@pytest.mark.parametrize("field", ["path", "ratings", "folders"])
+def test_a_folder_of_the_corpus_in_a_package_is_refused(folder, field):
+    rewrite(folder, "experiment.json", lambda content: content["corpus"].update({field: "/etc"}))
     with pytest.raises(ConfigError, match="names no corpus, or a folder of one"):
         read_package(folder)
 
@@ -97,6 +98,13 @@ def test_a_folder_of_the_corpus_in_a_package_is_refused(folder):
 def test_settings_that_ask_for_endless_memory_are_refused_before_they_get_it(folder):
     rewrite(folder, "experiment.json", lambda content: content["model"].update(hidden=[10**10]))
     with pytest.raises(ConfigError, match="weights do not belong to its settings"):
+        Predictor(read_package(folder))
+
+
+def test_a_billion_layers_are_refused_before_they_are_drawn(folder):
+    settings = {"kind": "phy_fusionnet", "layers": 10**9}
+    rewrite(folder, "experiment.json", lambda content: content.update(model=settings))
+    with pytest.raises(ConfigError, match="layers is 1000000000"):
         Predictor(read_package(folder))
 
 

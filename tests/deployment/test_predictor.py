@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -55,6 +56,18 @@ def test_a_trial_is_the_mean_of_its_segments(package, person):
     own = answer.segments["trial"] == long.trial
     assert answer.trials["n_segments"][trial] == own.sum() == 3
     assert_allclose(answer.trials["label/high"][trial], answer.segments["label/high"][own].mean(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("task", ["label", "score"])
+def test_nothing_is_said_of_segments_in_which_nothing_was_measured(make_package, person, task):
+    package = make_package(task=task)
+    name = package.description.heads[0].name
+    values = person[0].signals["features"].values
+    dead = with_signal(person[0], values=np.concatenate([values, np.full_like(values, np.nan)], axis=1))
+    answer = Predictor(package).answer([dead])
+    assert list(pd.isna(answer.segments[name])) == [False, True]
+    assert (answer.trials["n_segments"], answer.trials[name][0]) == (1, answer.segments[name][0])
+    assert "1 of 2 segments hold no valid value" in answer.notes[0]
 
 
 def test_values_come_in_the_unit_of_the_labels(make_package, person):
