@@ -162,11 +162,11 @@ def _phy_clean(corpus: "CorpusConfig") -> Parts:
 
 
 def _seconds_of(extraction: Any, corpus: "CorpusConfig") -> float:
-    """Seconds a token: what a network that knows time must be told. A changed extraction needs it anew."""
-    return float(
-        getattr(extraction, "token_s", None)
-        or getattr(corpus, "window_s", 4.0 if corpus.kind in SEED_FAMILY else 1.0)
-    )
+    """Seconds a token: what a network that knows time must be told."""
+    known = getattr(extraction, "token_s", None) or getattr(corpus, "window_s", None)
+    if known is not None:
+        return float(known)
+    return 4.0 if corpus.kind in SEED_FAMILY else 1.0
 
 
 def _phy_published(corpus: "CorpusConfig") -> Parts:
