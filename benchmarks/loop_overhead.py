@@ -3,7 +3,8 @@
 python benchmarks/loop_overhead.py [--repeats 5] [--most 0.05]
 
 The smallest network (AMIGOS LSTM, lightweight) on 20 tokens of 70, 12 and 8 features, batches of 64, one
-thread. Forward includes the loss, and the forward pass of validation; the optimizer step includes clipping.
+thread. Forward includes the loss with the penalty, and the forward pass of validation; the optimizer step
+includes clipping.
 All else is overhead: batches copied and standardised, shuffling, bookkeeping, metrics of validation. Timers
 sit inside one run; the figure is the median over repeats. Fails where it is above ``--most``.
 """
@@ -59,6 +60,7 @@ def watched(clock: Clock) -> Iterator[None]:
         (AmigosLstm, "__call__", "forward"),
         (TrainingLoss, "sums", "forward"),
         (TrainingLoss, "combine", "forward"),
+        (AmigosLstm, "penalty", "forward"),
         (torch.Tensor, "backward", "backward"),
         (Precision, "step_down", "optimizer"),
     ]

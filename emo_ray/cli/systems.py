@@ -119,7 +119,7 @@ def _crops(corpus: "CorpusConfig") -> Any:
 def _lstm_clean(corpus: "CorpusConfig") -> Parts:
     if corpus.kind == "amigos":
         return {}  # the job's own settings were made for it
-    return {**all_sequences(corpus), "model": {"kind": "amigos_lstm"}}
+    return {**all_sequences(corpus), "references": REFERENCES, "model": {"kind": "amigos_lstm"}}
 
 
 def _lstm_published(corpus: "CorpusConfig") -> Parts:
@@ -142,10 +142,12 @@ def _phy_clean(corpus: "CorpusConfig") -> Parts:
     from emo_ray.training.config import TrainingConfig
     from emo_ray.training.losses import LossConfig
     from emo_ray.training.optimizer import OptimizerConfig
+    from emo_ray.training.sampler import SamplingConfig
 
     parts = all_sequences(corpus)
     return {
         **parts,
+        "references": REFERENCES,
         "model": {
             "kind": "phy_fusionnet",
             "dropout": 0.2,
@@ -153,7 +155,9 @@ def _phy_clean(corpus: "CorpusConfig") -> Parts:
         },
         "training": TrainingConfig(
             optimizer=OptimizerConfig(kind="adamw", learning_rate=3e-4, weight_decay=1e-4),
-            loss=LossConfig(focal_gamma=2.0),
+            # a synthetic row, which balanced the published ones, has no place among tokens with masks
+            sampling=SamplingConfig(classes="balanced"),
+            loss=LossConfig(focal_gamma=2.0, balance_classes=False),
             max_epochs=30,
             patience=8,
             monitor="primary",
@@ -192,14 +196,18 @@ def _gru_clean(corpus: "CorpusConfig") -> Parts:
     from emo_ray.extraction.stft_tokens import StftTokens
     from emo_ray.training.config import TrainingConfig
     from emo_ray.training.optimizer import OptimizerConfig
+    from emo_ray.training.sampler import SamplingConfig
 
     usual = default_extraction(corpus)
     cleaning = getattr(usual, "cleaning", {})
     spectra = usual if isinstance(usual, StftTokens) else StftTokens(cleaning=cleaning, hop_s=5.0)
     return {
         "extraction": spectra,
+        "references": REFERENCES,
         "model": {"kind": "gru_xnet"},
         "training": TrainingConfig(
+            # none where there is one: the largest corpus would else have the say
+            sampling=SamplingConfig(datasets="equal" if corpus.kind == "multi" else "none"),
             optimizer=OptimizerConfig(kind="adamw", learning_rate=5e-4, weight_decay=1e-4),
             batch_size=32,
             max_epochs=15,
@@ -266,6 +274,7 @@ def _res_clean(corpus: "CorpusConfig") -> Parts:
 
     return {
         **eeg_sequences(corpus),
+        "references": REFERENCES,
         # Crops are short: a total stride of 32 would leave one token to attend to.
         "model": {"kind": "res_attentio_net", "total_stride": 8},
         "training": TrainingConfig(

@@ -5,7 +5,7 @@ from typing import Literal
 
 from emo_ray.orchestration.policy import MAX_RETRIES
 
-Event = tuple[Literal["started", "restarted", "ended", "lost"], str, bytes]
+Event = tuple[Literal["started", "restarted", "given back", "ended", "lost"], str, bytes]
 """What happened to which work, and the result where it ended with one."""
 
 OVER, NOTHING_YET = ("", -1), ("", 0)
@@ -41,11 +41,8 @@ class GroupMailbox:
         A group that comes for work while it holds some has been started anew: it lost a worker in the middle,
         and gets the same work again, unless that was lost too often.
         """
-        held = self._held.pop(group, "")
-        if held and self._starts[held] > MAX_RETRIES:
-            self._news.append(("lost", held, b""))
-            del self._work[held]
-        elif held:
+        held = self._left_by(group)
+        if held:
             self._news.append(("restarted", held, b""))
             return self._given(group, held)
         if self._waiting:
@@ -59,6 +56,22 @@ class GroupMailbox:
         self._starts[name] = self._starts.get(name, 0) + 1
         self._n_taken[group] = self._n_taken.get(group, 0) + 1
         return name, self._starts[name]
+
+    def give_up(self, group: int) -> None:
+        """A group ends without having begun anew: another one does what it held."""
+        held = self._left_by(group)
+        if held:
+            self._news.append(("given back", held, b""))
+            self._waiting.appendleft(held)
+
+    def _left_by(self, group: int) -> str:
+        """Name of what a group has not ended, where it may be tried again."""
+        held = self._held.pop(group, "")
+        if held and self._starts[held] > MAX_RETRIES:
+            self._news.append(("lost", held, b""))
+            del self._work[held]
+            return ""
+        return held
 
     def content(self, name: str) -> bytes:
         """The work itself; every worker of a group asks for it."""

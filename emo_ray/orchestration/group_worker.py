@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+import torch
 
 from emo_ray.experiment import RunSpec
 from emo_ray.orchestration.group_mailbox import NOTHING_YET, OVER
@@ -123,13 +124,14 @@ class TeamCheckpointer(Checkpointer):
     def load(self) -> dict[str, Any] | None:
         """The saved state, where all members see the same one."""
         state = super().load()
-        epochs = said("none" if state is None else str(len(state["history"])))
+        # in the team of the run: of a member that has left it already, the others must hear here
+        epochs = self._team.joined(torch.tensor([0 if state is None else len(state["history"])])).tolist()
         if len(set(epochs)) > 1:
             log.warning(
-                "the workers see different checkpoints in %s (epochs %s): the run starts afresh; is "
+                "the workers see different checkpoints in %s (after %s epochs): the run starts afresh; is "
                 "--root on a disk that all nodes share?",
                 self.path.parent,
-                ", ".join(epochs),
+                ", ".join(map(str, epochs)),
             )
             return None
         return state

@@ -103,8 +103,11 @@ class _Foreman:
         kind, name, result = event
         if kind == "started":
             self._source.started(name)
+        elif kind == "given back":
+            self._source.restarted(name)
         elif kind == "restarted":
             self._source.restarted(name)
+            self._source.started(name)
         else:
             self._open.discard(name)
             if kind == "lost":
@@ -147,21 +150,19 @@ class _Groups:
             thread.join()
 
     def _keep(self, group: int) -> None:
-        """Start a group again for as long as it takes up work; it holds no work that was lost too often."""
+        """Start a group again for as long as it takes up work; then others do what it holds."""
         n_taken = 0
         while True:
             try:
                 self._fit(group)
                 return
-            except TrainingFailedError as error:
+            except Exception as error:
                 log.warning("group %d was lost: %s", group, error)
                 before, n_taken = n_taken, ray.get(self._shared.mailbox.n_taken.remote(group))
-                if n_taken == before:
+                if n_taken == before or not isinstance(error, TrainingFailedError):
+                    ray.get(self._shared.mailbox.give_up.remote(group))
                     self._errors.append(error)
                     return
-            except Exception as error:
-                self._errors.append(error)
-                return
 
     def _fit(self, group: int) -> None:
         wanted = self._resources

@@ -15,6 +15,9 @@ from emo_ray.files import atomic_path
 
 logger = logging.getLogger(__name__)
 
+FORMAT = 1
+"""Of what `RunState.state_dict` holds: raised with it, so that a file of an older emo_ray is left aside."""
+
 
 def weights_to_bytes(model: nn.Module) -> bytes:
     """Weights and buffers in safetensors format, in the order of their names."""
@@ -62,7 +65,7 @@ class Checkpointer:
         """Write tensors and plain values; on return they are on the disk."""
         # a stream and not a path, for torch writes the name of a path into the file
         with atomic_path(self.path) as partial, partial.open("wb") as stream:
-            torch.save({"fingerprint": self.fingerprint, "state": state}, stream)
+            torch.save({"fingerprint": self.fingerprint, "format": FORMAT, "state": state}, stream)
         self._last_s = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
@@ -74,6 +77,7 @@ class Checkpointer:
             # weights_only: tensors and plain values, never code that a file brings along
             saved = torch.load(self.path, map_location="cpu", weights_only=True)
             fingerprint, state = saved["fingerprint"], saved["state"]
+            _check_format(saved.get("format"))
         except Exception as error:  # a damaged file can raise anything; the run then starts afresh
             logger.warning("checkpoint %s can not be read (%s): the run starts afresh", self.path, error)
             return None
@@ -95,3 +99,8 @@ def _check_sums(path: Path) -> None:
         damaged = archive.testzip()
     if damaged is not None:
         raise ValueError(f"its member {damaged} has changed on the disk")
+
+
+def _check_format(found: int | None) -> None:
+    if found != FORMAT:
+        raise ValueError(f"it has format {found}, and this version of emo_ray reads {FORMAT}")

@@ -174,10 +174,16 @@ class SegmentData:
 
     def _standardise(self, name: str, x: Tensor, rows: Int[np.ndarray, " batch"]) -> Tensor:
         shift, scale = self.affine.shift[name], self.affine.scale[name]
-        # indexing copies the rows, so these arrays may be read-only, too
-        codes = self.subject[rows] if len(shift) > 1 else np.zeros(1, np.int32)
-        x -= torch.from_numpy(shift[codes][:, None]).to(x.device)  # batch (or 1), 1, features
-        x *= torch.from_numpy(scale[codes][:, None]).to(x.device)
+        if len(shift) == 1:
+            # all tokens of a row at once: a long inner loop takes a third of the time of many short ones
+            n_tokens = x.shape[1]
+            flat = x.view(len(x), n_tokens * x.shape[2])
+            flat -= torch.from_numpy(np.tile(shift, n_tokens)).to(x.device)
+            flat *= torch.from_numpy(np.tile(scale, n_tokens)).to(x.device)
+        else:
+            codes = self.subject[rows]  # indexing copies, so these arrays may be read-only, too
+            x -= torch.from_numpy(shift[codes][:, None]).to(x.device)  # batch 1 features
+            x *= torch.from_numpy(scale[codes][:, None]).to(x.device)
         return x.nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
 
     @property

@@ -210,9 +210,14 @@ def evaluate(run: RunState, rows: Int[np.ndarray, " rows"], epoch: int) -> dict[
     outputs = joined_outputs(run.evaluated, data, rows, run.team)  # float32 also where training is not
     targets = {head.name: data.targets[head.name][rows] for head in data.heads}
     on_device = {name: torch.from_numpy(target).to(run.device) for name, target in targets.items()}
-    loss = float(run.loss(outputs, on_device)[0])
+    total, heads = run.loss(outputs, on_device)
+    loss = float(total)
     if not np.isfinite(loss):
-        raise TrainingError(f"the validation loss is {loss} in epoch {epoch}: lower the learning rate")
+        broken = ", ".join(name for name, part in heads.items() if not part.isfinite())
+        raise TrainingError(
+            f"the validation loss is {loss} in epoch {epoch} ({broken}): lower "
+            f"learning_rate={run.schedule.now:g} or look for extreme features in the store"
+        )
     predictions = natural_units(outputs, data, run.statistics)
     return {"loss": loss} | score(data.heads, predictions, targets)
 

@@ -47,6 +47,17 @@ def test_work_that_was_handed_in_is_not_done_again(mailbox):
     assert mailbox.n_taken(0) == 2
 
 
+def test_what_a_group_holds_that_gives_up_goes_to_another(mailbox):
+    mailbox.take(0)
+    mailbox.give_up(0)
+    assert mailbox.take(1) == ("first", 2)
+    assert [event[0] for event in mailbox.news()] == ["started", "given back", "started"]
+    mailbox.give_up(1)  # lost with two groups: enough
+    mailbox.give_up(2)  # held nothing
+    assert [event[:2] for event in mailbox.news()] == [("lost", "first")]
+    assert mailbox.take(2) == ("second", 1)
+
+
 def test_workers_of_one_run_can_not_share_a_gpu():
     with pytest.raises(ValidationError, match="workers_per_run=2 needs whole GPUs"):
         Resources(workers_per_run=2, gpus_per_run=0.5)

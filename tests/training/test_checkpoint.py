@@ -90,6 +90,12 @@ def test_a_checkpoint_of_another_run_is_left_aside_with_a_warning(saved, caplog)
     assert "is of run run-a, not run-b" in caplog.text
 
 
+def test_a_checkpoint_of_an_older_version_is_left_aside_with_a_warning(saved, caplog):
+    torch.save({"fingerprint": "run-a", "state": {"epoch": 3}}, saved.path)
+    assert saved.load() is None
+    assert "has format None" in caplog.text
+
+
 def test_checkpoints_are_due_by_the_clock(tmp_path):
     assert Checkpointer(tmp_path / "state.pt", 0.0, "run").due()
     assert not Checkpointer(tmp_path / "state.pt", 3600.0, "run").due()

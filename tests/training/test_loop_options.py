@@ -198,6 +198,14 @@ def test_a_broken_loss_names_the_head(three_heads):
         fit(three_heads, wrap=broken)
 
 
+def test_a_broken_validation_names_the_head_and_the_rate(three_heads):
+    values = three_heads.values["eeg"].copy()
+    values[43:] = 1e38  # finite, and too large for a squared error
+    data = replace(three_heads, values=three_heads.values | {"eeg": values})
+    with pytest.raises(TrainingError, match=r"validation loss is (inf|nan) in epoch 0 \(.*valence.*=0\.02"):
+        fit(data)
+
+
 def test_scores_of_the_train_side_are_of_all_its_rows(single_head):
     config = changed(
         optimizer=OptimizerConfig(learning_rate=1e-12), score_train=True, accumulate=2, max_epochs=1
