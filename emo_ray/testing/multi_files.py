@@ -23,8 +23,8 @@ class MultiFiles(CorpusFiles):
 
     @classmethod
     def small(cls, n_subjects: int = 3) -> "MultiFiles":
-        """The small forms of all three."""
-        return cls(n_subjects=n_subjects, brief=True)
+        """The small forms of all three, one person each at least."""
+        return cls(n_subjects=max(n_subjects, len(MEMBERS)), brief=True)
 
     def write_shared(self, folder: Path) -> tuple[Path, ...]:
         """What the three share among their own people, and the table of GAMEEMO."""
