@@ -42,5 +42,5 @@ def test_a_clip_of_four_minutes_fits_whatever_the_feature_window(window_s, n_tok
 
 
 def test_a_kind_without_a_default_is_an_error_that_names_the_extractions():
-    with pytest.raises(ConfigError, match=r"no default extraction: name one of amigos_published, amigos_tokens"):
+    with pytest.raises(ConfigError, match=r"no default extraction: name one of .*amigos_tokens"):
         default_extraction(OtherCorpus())
