@@ -8,7 +8,7 @@ from jaxtyping import Int64
 
 from emo_ray.errors import TrainingError
 from emo_ray.experiment import RunSpec
-from emo_ray.protocols.normalize import affine_of, fit_scaler
+from emo_ray.protocols.normalize import affine_of
 from emo_ray.store.moments import measure
 from emo_ray.store.segment_table import SegmentTable
 from emo_ray.training.augmentation import AugmentationConfig
@@ -109,11 +109,6 @@ def _standardised(
     procedure, experiment = spec.experiment.procedure, spec.experiment
     if procedure.augment_first:  # standardised before the children were made
         return data, frozenset(spec.subjects)
-    if experiment.scaling == "transductive" and not procedure.visible_padding:
-        scaler = fit_scaler(table, spec.fold.train, "transductive")
-        kept = {name: scaler.affine.shift[name] for name in data.values}
-        scales = {name: scaler.affine.scale[name] for name in data.values}
-        return replace(data, affine=Affine(kept, scales)), frozenset(spec.subjects)
     if experiment.scaling == "transductive":
         return replace(data, affine=_by_subject(table, data)), frozenset(spec.subjects)
     parts = {name: [measure(data.values[name][train], data.masks[name][train])] for name in data.values}
@@ -121,7 +116,7 @@ def _standardised(
 
 
 def _by_subject(table: SegmentTable, data: SegmentData) -> Affine:
-    """Every subject by all of its own rows, padded tokens included."""
+    """Every subject by all of its own rows, with padded tokens where these are shown."""
     rows = [np.flatnonzero(table.subject == code) for code in range(len(table.subjects))]
     return affine_of(
         {

@@ -4,8 +4,9 @@ Nothing is loaded until a job asks for it: torch alone takes a second, in which 
 """
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, NotRequired, TypedDict
+from typing import TYPE_CHECKING, Any, NotRequired, TypedDict
 
 if TYPE_CHECKING:
     from emo_ray.cli.systems import System
@@ -77,32 +78,21 @@ def _recognised(data: Path) -> "CorpusConfig":
     return corpus_at(data)
 
 
-def _system(name: str) -> "Callable[[], System]":
-    def made() -> "System":
-        from emo_ray.cli import systems
+def _later(module: str, function: str) -> Callable[..., Any]:
+    """A function of this folder, whose module is loaded when it is called."""
 
-        maker: Callable[[], System] = getattr(systems, name)
-        return maker()
+    def call(*arguments: Any) -> Any:
+        return getattr(import_module(f"emo_ray.cli.{module}"), function)(*arguments)
 
-    return made
-
-
-def _demo(name: str) -> Callable[[bool], Path]:
-    def made(smoke: bool) -> Path:
-        from emo_ray.cli import demo
-
-        maker: Callable[[bool], Path] = getattr(demo, name)
-        return maker(smoke)
-
-    return made
+    return call
 
 
 AMIGOS: Defaults = {
     "corpus": _amigos,
     "model": _amigos_lstm,
     "training": _long_training,
-    "system": _system("amigos_lstm"),
-    "demo": _demo("amigos_demo"),
+    "system": _later("systems", "amigos_lstm"),
+    "demo": _later("demo", "amigos_demo"),
 }
 
 TABLE: Defaults = {"corpus": _table, "model": _mlp, "training": _decayed_training}
@@ -115,12 +105,16 @@ RECOGNISED: Defaults = {**TABLE, "corpus": _recognised}
 # The published systems, on whatever corpus lies there; what they make of it is their own.
 PHY_FUSIONNET: Defaults = {
     **RECOGNISED,
-    "system": _system("phy_fusionnet"),
-    "demo": _demo("empatica_demo"),
+    "system": _later("systems", "phy_fusionnet"),
+    "demo": _later("demo", "empatica_demo"),
 }
-GRU_XNET: Defaults = {**RECOGNISED, "system": _system("gru_xnet"), "demo": _demo("gameemo_demo")}
+GRU_XNET: Defaults = {
+    **RECOGNISED,
+    "system": _later("systems", "gru_xnet"),
+    "demo": _later("demo", "gameemo_demo"),
+}
 RES_ATTENTIO_NET: Defaults = {
     **RECOGNISED,
-    "system": _system("res_attentio_net"),
-    "demo": _demo("seed_iv_demo"),
+    "system": _later("systems", "res_attentio_net"),
+    "demo": _later("demo", "seed_iv_demo"),
 }

@@ -16,6 +16,7 @@ from emo_ray.testing.corpus_files import CorpusFiles
 DEMO = AmigosFiles(n_subjects=12, long_videos=False, seed=7)
 SMOKE = AmigosFiles(n_subjects=4, videos=("10", "13", "18", "58"), seed=7)
 _DONE = "complete.json"
+NOTICE = "synthetic.txt"
 
 
 def amigos_demo(smoke: bool) -> Path:
@@ -72,10 +73,17 @@ def generated(kind: str, files: CorpusFiles) -> Path:
     return folder
 
 
-def _generate(files: CorpusFiles, folder: Path) -> None:
+def write(files: CorpusFiles, folder: Path) -> int:
+    """Write everything, one process a core; returns the number of files."""
     folder.mkdir(parents=True, exist_ok=True)
-    files.write_shared(folder)
+    shared = files.write_shared(folder)
+    (folder / NOTICE).write_text(f"Synthetic recordings made by emo_ray; nobody's data.\n{files!r}\n")
     calls = {str(index): (index, folder) for index in range(files.n_parts)}
     with StageBar("generate", len(calls), "part") as bar:
-        in_processes(bar, files.write_part, calls)
+        written = in_processes(bar, files.write_part, calls)
+    return len(shared) + sum(len(paths) for paths in written.values())
+
+
+def _generate(files: CorpusFiles, folder: Path) -> None:
+    write(files, folder)
     write_atomically(folder / _DONE, json.dumps({"generated": True, "config": files.model_dump(mode="json")}))

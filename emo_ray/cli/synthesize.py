@@ -5,15 +5,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from emo_ray.cli.demo import write
 from emo_ray.cli.overrides import parse_overrides
 from emo_ray.config_errors import explain, suggestion
 from emo_ray.errors import ConfigError
-from emo_ray.processes import in_processes
-from emo_ray.progress import StageBar
 from emo_ray.testing.corpus_files import CorpusFiles
 from emo_ray.testing.registry import WRITERS
 
-NOTICE = "synthetic.txt"
 SMALL_SUBJECTS = 4  # so many take part in a job with --smoke
 
 
@@ -48,16 +46,6 @@ def files_of(options: argparse.Namespace) -> CorpusFiles:
         return writer.model_validate(content)
     except ValidationError as error:
         raise ConfigError(explain(error, writer, f"synthesize {options.kind}")) from error
-
-
-def write(files: CorpusFiles, folder: Path) -> int:
-    """Write everything, one process a core; returns the number of files."""
-    shared = files.write_shared(folder)
-    (folder / NOTICE).write_text(f"Synthetic recordings made by emo_ray; nobody's data.\n{files!r}\n")
-    calls = {str(index): (index, folder) for index in range(files.n_parts)}
-    with StageBar("generate", len(calls), "part") as bar:
-        written = in_processes(bar, files.write_part, calls)
-    return len(shared) + sum(len(paths) for paths in written.values())
 
 
 def _check_empty(folder: Path) -> None:

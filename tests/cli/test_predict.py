@@ -6,41 +6,17 @@ import pytest
 
 from emo_ray.cli.main import main
 from emo_ray.corpora.fake import FakeCorpus
-from emo_ray.deployment.choice import Choice
-from emo_ray.deployment.making import Trained, package_of
-from emo_ray.deployment.package import write_package
-from emo_ray.experiment import ExperimentConfig, RunSpec
-from emo_ray.extraction.raw_tokens import RawTokens
-from emo_ray.models.mlp import MlpConfig
-from emo_ray.protocols.fold import FinalFold
-from emo_ray.protocols.subject_protocols import LeaveOneSubjectOut
-from emo_ray.run import execute
-from emo_ray.store.local import load_corpus
 from emo_ray.tracking.registered import ModelRegistry
-from emo_ray.training.config import TrainingConfig
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 CORPUS = FakeCorpus(n_subjects=3, n_trials=8)
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory):
+def root(tmp_path_factory, tiny_package):
     """A root with a registered model in it."""
     place = tmp_path_factory.mktemp("root")
-    table = load_corpus(CORPUS, RawTokens(), place / "store")
-    experiment = ExperimentConfig(
-        corpus=CORPUS,
-        extraction=RawTokens(),
-        task=CORPUS.tasks()["label"],
-        model=MlpConfig(hidden=(4,)),
-        training=TrainingConfig(max_epochs=1),
-        protocol=LeaveOneSubjectOut(),
-    )
-    spec = RunSpec(experiment, FinalFold("everybody", table.subjects, (), ()), table.keys)
-    result = execute(spec, table)
-    trained = Trained(spec, result.record, result.weights)
-    folder = place / "models" / "tiny" / "package"
-    write_package(package_of(trained, table, "tiny", Choice(n_epochs=1)), folder)
+    folder = tiny_package(place / "models" / "tiny" / "package", place / "store")
     registry = ModelRegistry(f"sqlite:///{place}/mlflow.db", "final", place / "artifacts")
     registry.store.check()
     registry.register(folder)

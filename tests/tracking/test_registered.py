@@ -8,44 +8,21 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from emo_ray.corpora.fake import FakeCorpus
-from emo_ray.deployment.choice import Choice
-from emo_ray.deployment.making import Trained, package_of
-from emo_ray.deployment.package import read_package, write_package
+from emo_ray.deployment.package import read_package
 from emo_ray.deployment.predictor import Predictor
 from emo_ray.deployment.requests import to_rows
 from emo_ray.errors import TrackingError
-from emo_ray.experiment import ExperimentConfig, RunSpec
-from emo_ray.extraction.raw_tokens import RawTokens
-from emo_ray.models.mlp import MlpConfig
-from emo_ray.protocols.fold import FinalFold
-from emo_ray.protocols.subject_protocols import LeaveOneSubjectOut
-from emo_ray.run import execute
-from emo_ray.store.local import load_corpus
 from emo_ray.tracking.registered import ModelRegistry, parse_reference
-from emo_ray.training.config import TrainingConfig
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 CORPUS = FakeCorpus(n_subjects=3, n_trials=8)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory, tiny_package):
     """The package of a small final model."""
     place = tmp_path_factory.mktemp("final")
-    table = load_corpus(CORPUS, RawTokens(), place / "store")
-    experiment = ExperimentConfig(
-        corpus=CORPUS,
-        extraction=RawTokens(),
-        task=CORPUS.tasks()["label"],
-        model=MlpConfig(hidden=(4,)),
-        training=TrainingConfig(max_epochs=1),
-        protocol=LeaveOneSubjectOut(),
-    )
-    spec = RunSpec(experiment, FinalFold("everybody", table.subjects, (), ()), table.keys)
-    result = execute(spec, table)
-    trained = Trained(spec, result.record, result.weights)
-    write_package(package_of(trained, table, "tiny", Choice(n_epochs=1, study="s")), place / "package")
-    return place / "package"
+    return tiny_package(place / "package", place / "store", study="s")
 
 
 @pytest.fixture(scope="module")
